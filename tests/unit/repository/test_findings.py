@@ -1,0 +1,56 @@
+"""The faults of earlier systems: each is mapped to the tests that prove it gone, or to why it cannot occur."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+FINDINGS = tomllib.loads((ROOT / "tests" / "findings.toml").read_text())
+
+# The rows of the list of findings that must be closed by now, by their numbers there.
+ROWS = [
+    *range(6, 10),
+    *range(11, 15),
+    16,
+    *range(18, 23),
+    24,
+    *range(26, 37),
+    *range(38, 45),
+    46,
+    49,
+    50,
+    57,
+    70,
+    71,
+    75,
+    *range(77, 84),
+]
+EXPECTED = [*(f"row-{n}" for n in ROWS), *(f"struggle-{n}" for n in (6, 7, 9))]
+
+
+def names_of_tests(path: Path) -> set[str]:
+    """Return ``path::name`` of every test function and method in one file."""
+    tree = ast.parse(path.read_text())
+    relative = path.relative_to(ROOT)
+    return {
+        f"{relative}::{node.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+
+
+EXISTING = {name for path in (ROOT / "tests").rglob("test_*.py") for name in names_of_tests(path)}
+
+
+def test_every_finding_is_mapped() -> None:
+    assert sorted(set(EXPECTED) - FINDINGS.keys()) == []
+
+
+@pytest.mark.parametrize("finding", sorted(FINDINGS))
+def test_a_finding_names_tests_that_exist_or_why_it_cannot_occur(finding: str) -> None:
+    entry = FINDINGS[finding]
+    assert entry["what"]
+    assert entry.get("tests") or entry.get("cannot_occur")
+    assert sorted(set(entry.get("tests", [])) - EXISTING) == []
