@@ -1,7 +1,7 @@
 """Errors, each named by what the caller should do.
 
-A foreign error is wrapped once, in the file that owns the foreign library; ``api/errors.py`` maps these to HTTP.
-No message may carry a secret: messages are logged and sent to clients.
+A foreign error is wrapped once, in the file that owns the foreign library; ``api/errors.py`` maps these to
+HTTP. No message may carry a secret: messages are logged and sent to clients.
 """
 
 

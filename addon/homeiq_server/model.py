@@ -1,7 +1,7 @@
 """The values that travel between the parts. Frozen, no I/O.
 
-Times are microseconds since the Unix epoch, UTC, everywhere (``_us``); the sender computes them by the one time
-function of the integration (``time_us.py``), so that the same change always has the same time.
+Times are microseconds since the Unix epoch, UTC, everywhere (``_us``); the sender computes them by the one
+time function of the integration (``time_us.py``), so that the same change always has the same time.
 """
 
 from collections.abc import Mapping
@@ -92,10 +92,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """Line protocol, ready to be sent.
+    r"""Line protocol, ready to be sent.
 
     Attributes:
-        body: Lines separated by ``\\n``, without one at the end; empty when ``count`` is 0.
+        body: Lines separated by ``\n``, without one at the end; empty when ``count`` is 0.
         count: How many lines.
         precision: Of the lines' timestamps: ``us``, ``ns``, ``ms`` or ``s``.
     """
@@ -106,8 +106,9 @@ class Lines(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one request's items; the law of the intake is
-    ``received = converted + skipped + rejected + duplicate``.
+    """What became of one request's items.
+
+    The law of the intake is ``received = converted + skipped + rejected + duplicate``.
 
     Attributes:
         received: Items in the request.

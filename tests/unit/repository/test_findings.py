@@ -1,4 +1,4 @@
-"""The faults of earlier systems: each is mapped to the tests that prove it gone, or to why it cannot occur."""
+"""The faults of earlier systems: each is mapped to tests that prove it gone, or to why it cannot occur."""
 
 import ast
 import tomllib
