@@ -52,12 +52,16 @@ def _serve(control: Connection) -> None:
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"name": "influxdb", "status": "pass", "version": "v2.7.12"})
 
+    async def query(_: web.Request) -> web.Response:
+        return web.Response(text="\r\n", content_type="text/csv")
+
     async def ping(_: web.Request) -> web.Response:
         return web.Response(status=204, headers={"X-Influxdb-Version": "v2.7.12", "X-Influxdb-Build": "OSS"})
 
     async def start() -> web.Application:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/api/v2/write", write)
+        app.router.add_post("/api/v2/query", query)
         app.router.add_get("/health", health)
         app.router.add_get("/ping", ping)
         return app
