@@ -54,6 +54,6 @@ class SequenceHole(HomeIQError):
 
     def __init__(self, *, expected: int, got: int) -> None:
         super().__init__(
-            f"batch {got} came, but {expected} is the next of this stream: send {expected}, or start a new stream"
+            f"batch {got} came, but {expected} is this stream's next: send {expected}, or start a new stream"
         )
         self.expected = expected

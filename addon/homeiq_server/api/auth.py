@@ -1,0 +1,54 @@
+"""Who may ask: the API wants the token, the page listens to one peer."""
+
+from typing import Final
+
+from aiohttp import BasicAuth, web
+from aiohttp.typedefs import Handler, Middleware
+
+from homeiq_server.errors import Unauthorized
+from homeiq_server.token import Token
+
+_OPEN: Final = "/api/v1/info"  # whoever sets the integration up compares versions before there is a token
+_BASIC_TOO: Final = "/prometheus/"  # what Grafana can send: any user, the token as password
+
+
+def token_required(token: Token) -> Middleware:
+    """Return a middleware that lets only those pass who show ``token``."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path != _OPEN and not token.matches(_claim(request)):
+            raise Unauthorized(
+                "send the app's token as 'Authorization: Bearer <token>'; it is in the file 'token' of its data"
+            )
+        return await handler(request)
+
+    return check
+
+
+def _claim(request: web.Request) -> str:
+    header = request.headers.get("Authorization", "")
+    scheme, _, claim = header.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return claim.strip()
+        case "basic" if request.path.startswith(_BASIC_TOO):
+            try:
+                password: str = BasicAuth.decode(header).password
+            except ValueError:
+                return ""
+            return password
+        case _:
+            return ""
+
+
+def only_from(peer: str) -> Middleware:
+    """Return a middleware that answers nobody but ``peer``; who is allowed to see the page is decided there."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (request.remote or "").removeprefix("::ffff:") != peer:
+            raise web.HTTPForbidden(text="this page is shown inside Home Assistant only: open the app's page there")
+        return await handler(request)
+
+    return check

@@ -1,0 +1,93 @@
+"""The one map from errors to HTTP: RFC 9457 problems, whose ``detail`` names the fault and the remedy."""
+
+import logging
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from msgspec import json
+
+from homeiq_server.errors import (
+    HomeIQError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    RetryLater,
+    SequenceHole,
+    TooLarge,
+    Unauthorized,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+_RETRY_AFTER_S: Final = 5
+
+# Class, status, slug and title. The slug is what a program may rely on.
+_PROBLEMS: Final[dict[type[HomeIQError], tuple[int, str, str]]] = {
+    Rejected: (400, "malformed", "The request is malformed"),
+    Unauthorized: (401, "unauthorized", "The token is missing or wrong"),
+    NotFound: (404, "not-found", "There is no such thing"),
+    SequenceHole: (409, "sequence-hole", "Batches are missing"),
+    TooLarge: (413, "too-large", "The request is too large"),
+    Misconfigured: (502, "misconfigured", "The server behind refuses us"),
+    RetryLater: (503, "retry-later", "Not now"),
+}
+
+
+@web.middleware
+async def errors_to_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error with a problem; an unforeseen one is logged and stays a 500."""
+    try:
+        return await handler(request)
+    except HomeIQError as err:
+        return _of_ours(err)
+    except web.HTTPException as err:
+        if err.status < 400:  # noqa: PLR2004  # a redirect is no error
+            raise
+        detail = (
+            err.text if err.text and err.text != f"{err.status}: {err.reason}" else f"{request.method} {request.path}"
+        )
+        return problem(err.status, err.reason.lower().replace(" ", "-"), err.reason, detail, headers=err.headers)
+    except Exception:
+        _LOGGER.exception("%s %s failed", request.method, request.path)
+        return problem(500, "fault", "A fault of the server", "This is our fault: its log tells more.")
+
+
+def problem(
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    **members: object,
+) -> web.Response:
+    """Return a problem; ``members`` are its own beside the standard ones."""
+    kept = {name: value for name, value in headers.items() if name in ("Allow", "Retry-After", "WWW-Authenticate")}
+    return web.Response(
+        status=status,
+        body=json.encode(
+            {"type": f"about:blank#{slug}", "title": title, "status": status, "detail": detail, **members}
+        ),
+        content_type="application/problem+json",
+        headers=kept,
+    )
+
+
+def _of_ours(err: HomeIQError) -> web.Response:
+    status, slug, title = next(
+        (_PROBLEMS[cls] for cls in type(err).__mro__ if cls in _PROBLEMS), (500, "fault", "A fault")
+    )
+    match err:
+        case SequenceHole():
+            return problem(status, slug, title, str(err), expected=err.expected)
+        case RetryLater():
+            seconds = _RETRY_AFTER_S if err.after is None else max(1, math.ceil(err.after))
+            return problem(status, slug, title, str(err), headers={"Retry-After": str(seconds)})
+        case Unauthorized():
+            return problem(status, slug, title, str(err), headers={"WWW-Authenticate": 'Bearer realm="HomeIQ"'})
+        case _:
+            return problem(status, slug, title, str(err))

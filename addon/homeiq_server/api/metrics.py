@@ -1,0 +1,125 @@
+"""``GET /metrics``: the status as Prometheus reads it, built from the same one."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final, override
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from homeiq_server.status import Status
+
+REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    """Answer 200 with all metrics as text."""
+    return web.Response(body=generate_latest(request.app[REGISTRY]), headers={"Content-Type": CONTENT_TYPE_PLAIN_1_0_0})
+
+
+def registry(status: Callable[[], Status]) -> CollectorRegistry:
+    """Return a registry of its own, so that servers in one process do not meet."""
+    own = CollectorRegistry(auto_describe=False)
+    own.register(StatusCollector(status))
+    ProcessCollector(registry=own)
+    return own
+
+
+class StatusCollector(Collector):
+    """Turns a fresh status into metrics at every scrape; keeps nothing."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        status = self._status()
+        yield from _health(status)
+        yield from _intake(status)
+        yield from _lines(status)
+        yield from _gauges(status)
+
+
+def _health(status: Status) -> Iterator[Metric]:
+    build = GaugeMetricFamily("homeiq_build_info", "1, with the version as label.", labels=["version"])
+    build.add_metric([status.version], 1)
+    yield build
+    level = GaugeMetricFamily("homeiq_status", "1 for the status that holds now.", labels=["status"])
+    for name in ("ok", "degraded", "unhealthy"):
+        level.add_metric([name], float(status.status == name))
+    yield level
+    reasons = GaugeMetricFamily("homeiq_reason", "1 for each reason why the status is not ok.", labels=["code"])
+    for code in {reason.code for reason in status.reasons}:
+        reasons.add_metric([code], 1)
+    yield reasons
+
+
+def _intake(status: Status) -> Iterator[Metric]:
+    """Yield the law of the intake: received is the sum of the others."""
+    received = CounterMetricFamily("homeiq_intake_received", "Items received.", labels=["channel"])
+    fates = CounterMetricFamily("homeiq_intake", "Items by what became of them.", labels=["channel", "fate", "reason"])
+    for name, channel in status.intake.items():
+        received.add_metric([name], channel.received)
+        fates.add_metric([name, "converted", ""], channel.converted)
+        fates.add_metric([name, "duplicate", ""], channel.duplicate)
+        for reason, count in channel.skipped_by_reason.items():
+            fates.add_metric([name, "skipped", reason], count)
+        for reason, count in channel.rejected_by_reason.items():
+            fates.add_metric([name, "rejected", reason], count)
+    yield received
+    yield fates
+
+
+def _lines(status: Status) -> Iterator[Metric]:
+    """Yield the law of the lines: spooled is the sum of the others."""
+    lines = status.lines
+    yield CounterMetricFamily("homeiq_lines_spooled", "Lines stored in the queue on disk.", lines.spooled)
+    yield CounterMetricFamily("homeiq_lines_written", "Lines that the database has for good.", lines.written)
+    yield GaugeMetricFamily("homeiq_lines_queued", "Lines that wait now.", lines.queued)
+    yield GaugeMetricFamily("homeiq_lines_dead", "Lines that the database will never take.", lines.dead)
+    dropped = CounterMetricFamily("homeiq_lines_dropped", "Lines given up.", labels=["reason"])
+    for reason, count in lines.dropped_by_reason.items():
+        dropped.add_metric([reason], count)
+    yield dropped
+    yield CounterMetricFamily("homeiq_missed", "Events that never reached us and could not be supplied.", status.missed)
+
+
+def _gauges(status: Status) -> Iterator[Metric]:
+    """Yield what goes up and down; what is not known yet is left out."""
+    spool, latency, database = status.spool, status.latency, status.database
+    values: dict[str, tuple[str, float | None]] = {
+        "homeiq_uptime_seconds": ("Since the start.", status.uptime_s),
+        "homeiq_gaps_open": ("Stretches of time with events missing.", status.gaps.open),
+        "homeiq_events_per_minute": ("Received in the last minute.", status.rates.events_per_minute),
+        "homeiq_lines_written_per_minute": ("Written in the last minute.", status.rates.lines_written_per_minute),
+        "homeiq_spool_bytes": ("What the queue takes on disk.", spool.bytes),
+        "homeiq_spool_limit_bytes": ("What it may take.", spool.limit_bytes),
+        "homeiq_spool_oldest_age_seconds": ("Age of the oldest line that waits.", spool.oldest_age_s),
+        "homeiq_write_p50_seconds": ("Half of the writes took at most this.", latency.write_p50_s),
+        "homeiq_write_p99_seconds": ("99 % of the writes took at most this.", latency.write_p99_s),
+        "homeiq_accepted_to_written_p99_seconds": ("From the event's commit on.", latency.accepted_to_written_p99_s),
+        "homeiq_commit_p50_seconds": ("Half of the commits took at most this.", latency.commit_p50_s),
+        "homeiq_commit_p99_seconds": ("99 % of the commits took at most this.", latency.commit_p99_s),
+        "homeiq_database_retry_in_seconds": ("Until the next attempt.", database.retry_in_s),
+        "homeiq_database_settling_lines": ("Sent, but not safe in the database yet.", database.settling),
+        "homeiq_database_up": ("1 while the database takes lines.", float(database.state == "ok")),
+        "homeiq_last_write_timestamp_seconds": (
+            "When the database last took lines.",
+            _seconds(database.last_write_at),
+        ),
+        "homeiq_newest_point_timestamp_seconds": (
+            "The newest written point's own time.",
+            _seconds(database.newest_point_at),
+        ),
+    }
+    for name, (text, value) in values.items():
+        if value is not None:
+            yield GaugeMetricFamily(name, text, value)
+
+
+def _seconds(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()

@@ -1,0 +1,190 @@
+"""Builds every part and runs them together; the only file that knows all the others.
+
+Start and stop are nested: what others use starts before them and stops after them. However a part hangs, the stop takes
+at most 9 s: 1.5 s for each listener's requests, 1 s for the writer, 2 s for the spool, 3 s for the embedded database.
+What was acknowledged is on disk all the while.
+"""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from homeiq_server import VERSION, token
+from homeiq_server.api.prometheus_proxy import PrometheusProxy
+from homeiq_server.api.routes import Served, api, ingress
+from homeiq_server.database import Database, open_embedded
+from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
+from homeiq_server.errors import Misconfigured
+from homeiq_server.history.spool import Spool
+from homeiq_server.intake import EventIntake, HistoryOff
+from homeiq_server.options import MEBIBYTE, Options
+from homeiq_server.serving import Listener
+from homeiq_server.status import (
+    DatabaseStatus,
+    HistoryStatus,
+    LatencyStatus,
+    RateStatus,
+    Seen,
+    Status,
+    build,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+_WRITER_WITHIN_S: Final = 1
+_SPOOL_WITHIN_S: Final = 2
+_CHILD_WITHIN_S: Final = 3
+
+_LARGEST_SPOOL: Final = 1024 * MEBIBYTE
+_SMALLEST_SPOOL: Final = 16 * MEBIBYTE
+_PART_OF_FREE_DISK: Final = 0.2
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Run the server until ``stop`` is set.
+
+    Raises:
+        HomeIQError: It cannot start as it is set up.
+        ExceptionGroup: A part failed in a way that nobody foresaw; the others were stopped in order.
+    """
+    _own_folder(options.data_dir)
+    embedded = open_embedded(options)
+    async with _running(embedded), _open_spool(options) as spool:
+        database = Database(options, spool, embedded) if options.history else None
+        await _serve(options, Parts(spool, database, schema=options.schema), stop)
+    _LOGGER.info("stopped")
+
+
+class Parts:
+    """What is behind the interfaces, and the one view of it all.
+
+    Attributes:
+        spool: Open.
+        database: None when history is off.
+        intake: Fills the spool.
+    """
+
+    def __init__(self, spool: Spool, database: Database | None, *, schema: str) -> None:
+        self.spool = spool
+        self.database = database
+        self.intake = EventIntake(spool, database.schema if database else HistoryOff)
+        self._history = HistoryStatus("on" if database else "off", schema, self.intake.left_out)
+        self._started_us = _now_us()
+
+    def status(self) -> Status:
+        """Return how everything is now; no I/O."""
+        report = self.database and self.database.writer.report()
+        return build(
+            Seen(
+                now_us=_now_us(),
+                started_us=self._started_us,
+                server_id=self.spool.server_id,
+                history=self._history,
+                totals=self.spool.totals(),
+                database=self.database.status() if self.database else DatabaseStatus(),
+                rates=RateStatus(self.intake.rate.per_minute(), report.lines_written_per_minute if report else 0.0),
+                latency=self.database.latency() if self.database else LatencyStatus(),
+                refusals=tuple(self.intake.refusals()),
+            )
+        )
+
+
+async def _serve(options: Options, parts: Parts, stop: asyncio.Event) -> None:
+    """Take events and write them, until ``stop`` is set."""
+    database = parts.database
+    async with asyncio.TaskGroup() as tasks, _reading(database) as proxy:
+        writing = tasks.create_task(database.write(), name="writer") if database else None
+        served = Served(
+            intake=parts.intake,
+            status=parts.status,
+            server_id=parts.spool.server_id,
+            token=token.load(options.data_dir),
+            proxy=proxy,
+        )
+        async with (
+            _listening(ingress(served, peer=options.ingress_peer), options.ingress_host, options.ingress_port) as page,
+            _listening(api(served, cors_origins=options.cors_origins), options.host, options.port) as open_api,
+        ):
+            _LOGGER.info("HomeIQ %s is ready: API on port %d, page on port %d", VERSION, open_api.port, page.port)
+            await stop.wait()
+            parts.intake.stop()
+        if database and writing:
+            await database.writer.drain(_WRITER_WITHIN_S)
+            writing.cancel()
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, host: str, port: int) -> AsyncIterator[Listener]:
+    listener = Listener(app, host=host, port=port)
+    try:
+        await listener.start()
+        yield listener
+    finally:
+        await listener.stop()
+
+
+@asynccontextmanager
+async def _reading(database: Database | None) -> AsyncIterator[PrometheusProxy | None]:
+    if database is None or database.child is None:
+        yield None
+        return
+    proxy = PrometheusProxy(database.child.url)
+    try:
+        yield proxy
+    finally:
+        await proxy.close()
+
+
+@asynccontextmanager
+async def _running(embedded: VictoriaMetrics | None) -> AsyncIterator[None]:
+    """Keep the embedded database running; stopped last, so that what uses it is done with it."""
+    if embedded is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as tasks:
+        child = tasks.create_task(embedded.run(), name="embedded database")
+        yield
+        child.cancel()
+        await asyncio.wait((child,), timeout=_CHILD_WITHIN_S)
+        child.cancel()  # the second time by force; nothing happens to one that has ended
+
+
+@asynccontextmanager
+async def _open_spool(options: Options) -> AsyncIterator[Spool]:
+    path = options.data_dir / "spool.db"
+    limit_mb = options.spool_limit_mb
+    spool = await Spool.open(path, limit_bytes=limit_mb * MEBIBYTE if limit_mb else _default_limit(path))
+    try:
+        yield spool
+    finally:
+        try:
+            async with asyncio.timeout(_SPOOL_WITHIN_S):
+                await spool.close()
+        except TimeoutError:
+            _LOGGER.error("the disk of %s does not answer; what was acknowledged is on it", path)  # noqa: TRY400
+
+
+def _default_limit(path: Path) -> int:
+    """Return the smaller of 1 GiB and a fifth of the disk that is free, or taken by the spool itself."""
+    own = path.stat().st_size if path.exists() else 0
+    part = int((shutil.disk_usage(path.parent).free + own) * _PART_OF_FREE_DISK)
+    return max(_SMALLEST_SPOOL, min(_LARGEST_SPOOL, part))
+
+
+def _own_folder(folder: Path) -> None:
+    """Make the folder that everything is kept in; nobody else reads it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as err:
+        raise Misconfigured(f"the folder {folder} cannot be made: {err.strerror}; choose another data_dir") from err
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,1 @@
+"""Servers that the app brings along and runs itself, each a supervised child process."""

@@ -1,0 +1,156 @@
+"""The database that the app brings along for those who have none: VictoriaMetrics on loopback, with fixed flags.
+
+The flags exist in 1.112 (Debian 13, the app's image) and 1.145 alike. At rest it takes 23 MB of memory, of which 8 MB
+are its own and the rest is its program. It sends nothing to anybody: pushing metrics and scraping are off by default.
+"""
+
+import json
+import logging
+import shutil
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from homeiq_server.errors import InvalidOptions
+
+from .child import Child, Program, State
+
+FUTURE: Final = timedelta(days=2)
+"""Points further ahead than this are forgotten by the database, which answers 204 all the same; fixed in 1.112."""
+
+_FLAGS: Final = (
+    "-dedup.minScrapeInterval=1ms",  # a point that is sent again replaces itself
+    "-http.maxGracefulShutdownDuration=2s",  # the app has 10 s to stop in
+    "-inmemoryDataFlushInterval=1s",  # what a kill -9 may cost, and thereby how long the writer lets lines settle
+    "-loggerFormat=json",  # parse_line reads it
+    "-maxLabelValueLen=4096",  # a series with a longer one is forgotten silently, so more than any tag we send
+    "-maxLabelsPerTimeseries=100",  # the same
+    "-memory.allowedBytes=64MB",  # of caches
+    "-search.latencyOffset=1s",  # a new state shows in a query after this
+    "-storage.cacheSizeIndexDBTagFilters=1",  # none: it also remembers for 10 s that a series did not exist
+    "-storage.minFreeDiskSpaceBytes=256MB",  # refuses writes below it; the spool, which keeps them, needs the rest
+)
+_HEALTH_TIMEOUT_S: Final = 2
+_DAYS: Final = {"d": 1, "w": 7, "y": 365}
+_LEVELS: Final = {
+    "info": logging.DEBUG,  # it tells much at every start
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL,
+}
+_PLAIN_ERRORS: Final = ("cannot ", "fatal error:", "flag ", "panic:")  # of the leash, of Go, of its flags
+
+
+class VictoriaMetrics:
+    """The embedded database; ``run`` keeps it running.
+
+    Attributes:
+        url: Where it listens, on loopback alone; the same for as long as the server runs.
+        retention: How far back it keeps points. Older ones, and those beyond ``FUTURE``, it forgets silently.
+    """
+
+    def __init__(self, *, data_dir: Path, retention: str = "10y", program: Path | None = None) -> None:
+        """Find the program, and choose a free port.
+
+        Args:
+            data_dir: Its own folder in there is ``victoria-metrics``.
+            retention: A whole number with d, w or y.
+            program: None: the one on the PATH.
+
+        Raises:
+            InvalidOptions: There is no such program.
+        """
+        folder = data_dir / "victoria-metrics"
+        self._listen = f"127.0.0.1:{_free_port()}"
+        self.url = f"http://{self._listen}"
+        self.retention = timedelta(days=int(retention[:-1]) * _DAYS[retention[-1]])
+        places = (
+            f"-httpListenAddr={self._listen}",
+            f"-storageDataPath={folder}",
+            f"-retentionPeriod={retention}",
+        )
+        self._child = Child(
+            Program(
+                name="VictoriaMetrics",
+                command=(str(_locate(program)), *places, *_FLAGS),
+                folder=folder,
+                ready=self._healthy,
+                parse=parse_line,
+            )
+        )
+
+    @property
+    def generation(self) -> int:
+        """Return how many times it was started: what had not settled is lost when this changes."""
+        return self._child.generation
+
+    @property
+    def state(self) -> State:
+        """Return where it stands."""
+        return self._child.state
+
+    @property
+    def error(self) -> str | None:
+        """Return why it does not run, or None while it does."""
+        return self._child.error
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process, or None."""
+        return self._child.pid
+
+    async def ready(self) -> None:
+        """Return once it answers; waits as long as that takes."""
+        await self._child.ready()
+
+    async def run(self) -> None:
+        """Keep it running until cancelled; leave only when its process is gone, with everything on disk.
+
+        Run it in an outer ``TaskGroup`` of those who use it, so that they stop first.
+        """
+        await self._child.run()
+
+    async def _healthy(self) -> bool:
+        timeout = aiohttp.ClientTimeout(total=_HEALTH_TIMEOUT_S)
+        try:
+            async with aiohttp.request("GET", f"{self.url}/health", timeout=timeout) as answer:
+                return answer.status == 200  # noqa: PLR2004 - the status OK
+        except aiohttp.ClientError, TimeoutError:
+            return False
+
+
+def parse_line(line: bytes) -> tuple[int, str]:
+    """Return the level and the text of a line of its log."""
+    try:
+        entry = json.loads(line)
+        return _LEVELS[entry["level"]], str(entry["msg"])
+    except ValueError, TypeError, KeyError:
+        text = line.decode(errors="replace")
+        return logging.ERROR if text.startswith(_PLAIN_ERRORS) else logging.DEBUG, text
+
+
+def _locate(program: Path | None) -> Path:
+    """Return the program's absolute path; Debian and the makers name it differently."""
+    names = (str(program),) if program else ("victoria-metrics", "victoria-metrics-prod")
+    for name in names:
+        if found := shutil.which(name):
+            return Path(found).absolute()
+    remedy = (
+        "Install the Debian package victoria-metrics, name the program in the option victoria_metrics,"
+        " or name another database in influx_url"
+    )
+    where = (
+        f"the option victoria_metrics names {program}, which is not a program" if program else "it is not on the PATH"
+    )
+    raise InvalidOptions(f"The embedded database VictoriaMetrics cannot be started: {where}. {remedy}.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,163 @@
+"""The durable queue on disk between intake and database.
+
+Format: one SQLite file (``spool_schema.sql``). A row of ``queue`` is one batch of line protocol as one zstd
+frame with checksum. Dead letters, the place of every stream, the gaps, the labels and the counters lie in
+the same file, so that one transaction moves all of them: there are no two files that could disagree.
+
+Invariant: an acknowledged batch is in the file, or its lines are counted as written, dead or dropped. A
+receipt is given only after COMMIT with ``synchronous = FULL`` (the setting is read back). Both laws of
+``totals.py`` hold after every commit; ``SpoolFile.audit`` compares the counters with the rows.
+
+Recovery: none of our own. Killed at any instant, SQLite opens the file as of the last commit; what was not
+acknowledged is sent again by its sender, and known by its place in the stream if it had been stored all the
+same. A commit or fsync that fails is answered with RetryLater to all who waited for it, and the file is
+opened anew, because the pages in memory may no longer be those on disk.
+
+Speed: one thread owns the only connection. It takes all that waits and commits it as one group, without a
+timer: the slower the disk, the larger the groups. ``take`` reads on the same connection: a few hundred
+kilobytes take less than a millisecond, and a second connection would hold the journal back and need answers
+for a busy database. Cost a commit: about 15 KiB on the device, however small; so senders gather.
+
+Bounds: rows by ``limit_bytes`` (then intake is refused; a commit, 8 MiB at the most, may go beyond), requests
+that wait by 32 MiB (then RetryLater), dead letters by 64 MiB (oldest dropped, counted), streams by 24 hours and
+10,000, sources by 1,000, open gaps by 1,000 a source (oldest joined), labels by 20,000 entities a source, reasons by
+64 a counter (then ``other``). In memory stand the counters, at most 10 gaps and 100 sources, and 512 durations.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from homeiq_server.errors import RetryLater
+from homeiq_server.model import Intake, Labels, Receipt
+
+from .spool_changes import Put
+from .spool_file import SpoolFile
+from .spool_rows import DeadLetter, Row, Settled
+from .spool_thread import SpoolThread
+from .totals import Totals
+
+__all__ = ["DeadLetter", "Row", "Settled", "Spool", "Totals"]
+
+MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
+_BUSY_RETRY_S: Final = 1.0
+_CLOSED_RETRY_S: Final = 5.0
+
+
+class Spool:
+    """The queue as the event loop sees it. Make one with ``open``; every method belongs to that event loop.
+
+    Attributes:
+        server_id: Identifies this server for as long as the file lives, 32 hexadecimal digits.
+        form: What the lines of the next ``put`` are encoded for, ``influx`` or ``victoria``; kept with each row. May be
+            changed at any time, when another database is found.
+    """
+
+    server_id: str
+    form: str = "influx"
+
+    def __init__(self, path: Path, *, limit_bytes: int) -> None:
+        self._thread = SpoolThread(lambda: SpoolFile(path, limit_bytes=limit_bytes), self._publish)
+        self._totals = Totals(limit_bytes=limit_bytes)
+        self._published = asyncio.Event()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, limit_bytes: int) -> Self:
+        """Open the file, or make it.
+
+        Args:
+            path: The file; its folder is made when it is not there.
+            limit_bytes: Lines are refused while the queued rows occupy so much or more.
+
+        Raises:
+            Misconfigured: Another process has it, it is not a spool, or it cannot be opened.
+        """
+        spool = cls(path, limit_bytes=limit_bytes)
+        file = await spool._thread.start()
+        spool.server_id = file.server_id
+        spool._publish(file.totals)
+        return spool
+
+    async def close(self) -> None:
+        """Commit what waits, empty the journal, and close the file; what comes later gets RetryLater."""
+        if not self._closed:
+            self._closed = True
+            self._published.set()
+            await self._thread.stop()
+
+    async def put(self, intake: Intake) -> Receipt:
+        """Store what one request brought; return when it is on disk.
+
+        A cancelled caller does not undo the change; sent again, it is a duplicate.
+
+        Raises:
+            SequenceHole: A batch before this one is missing.
+            RetryLater: The spool is full, busy, closing, or its disk fails; nothing was stored.
+            Rejected: A number or a text of the request cannot be stored, ever.
+            ValueError: The request's own numbers contradict each other: a fault of the caller.
+        """
+        self._check_open()
+        if self._thread.waiting_bytes >= MAX_WAITING_BYTES:
+            raise RetryLater("the disk is slower than what comes in", after=_BUSY_RETRY_S)
+        size = len(intake.lines.body) + sum(map(len, intake.labels.values()))
+        return await self._thread.put(Put(intake, self.form), size=size)
+
+    async def take(self, *, after: int, max_lines: int, max_bytes: int) -> list[Row]:
+        """Return the oldest rows whose id is above ``after``, all within the limits, but one if there is one.
+
+        The rows stay in the queue until they are settled. ``max_bytes`` counts the bodies as decompressed.
+
+        Raises:
+            RetryLater: The spool is closing, or its disk fails.
+        """
+        self._check_open()
+        return await self._thread.read(lambda file: file.take(after=after, max_lines=max_lines, max_bytes=max_bytes))
+
+    async def settle(self, results: Sequence[Settled]) -> None:
+        """Take rows out of the queue, each line written, dead or dropped; return when that is on disk.
+
+        Rows that have left the queue before are passed over.
+
+        Raises:
+            RetryLater: The spool is closing, or its disk fails; nothing was settled.
+            Rejected: A dead letter cannot be stored; nothing was settled.
+            ValueError: A result does not account for exactly the lines of its row; nothing was settled.
+        """
+        self._check_open()
+        await self._thread.settle(tuple(results))
+
+    async def labels(self, source: str) -> dict[str, Labels]:
+        """Return what ``source`` last told of its entities, by entity_id; the caller owns the dict.
+
+        Raises:
+            RetryLater: The spool is closing, or its disk fails.
+        """
+        self._check_open()
+        return await self._thread.read(lambda file: file.labels(source))
+
+    def totals(self) -> Totals:
+        """Return all numbers as of the last commit, without touching the disk."""
+        return self._totals
+
+    async def wait_for_rows(self, after: int) -> None:
+        """Return when a row with an id above ``after`` is queued.
+
+        Raises:
+            RetryLater: The spool is closing.
+        """
+        self._check_open()
+        while self._totals.newest_row_id <= after:
+            await self._published.wait()
+            self._check_open()
+
+    def _publish(self, totals: Totals) -> None:
+        """Renew the totals, and wake those who wait for rows; a new event is for the next commit."""
+        self._totals = totals
+        self._published.set()
+        self._published = asyncio.Event()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RetryLater("the spool is closing", after=_CLOSED_RETRY_S)

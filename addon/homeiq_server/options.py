@@ -1,0 +1,325 @@
+"""Every option of the server: its name, what a value looks like, what it means; and one frozen value of them all.
+
+Where options come from is in ``option_sources.py``, what a value may be in ``option_checks.py``.
+"""
+# ruff: noqa: RUF009  # _option is dataclasses.field() with more words
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal, override
+
+import voluptuous as vol
+
+from homeiq_server.history.points.settings import EXTRA_TAGS, MEASUREMENT_ATTRS, SCHEMAS, ExtraTag, Naming, SchemaName
+
+from . import option_checks as check
+
+type Kind = Literal["text", "number", "switch", "list", "table"]
+
+MEBIBYTE: Final = 1024 * 1024
+
+
+class Secret:
+    """A text that no log, repr or error shows."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text, for the one who has to send it."""
+        return self._text
+
+    @override
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+def secret(value: object) -> Secret:
+    """Accept a text of one line and hide it."""
+    return Secret(check.text(value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """How core's ``component_config`` treats the entities that a pattern names.
+
+    Attributes:
+        match: ``entity``, ``domain`` or ``glob``: what ``name`` is, and which of core's three tables this is a row of.
+        name: An entity id, a domain, or a pattern of entity ids.
+        override_measurement: The measurement for all of them.
+        ignore_attributes: Attributes that are not stored.
+    """
+
+    match: str
+    name: str
+    override_measurement: str | None = None
+    ignore_attributes: frozenset[str] | None = None
+
+
+_TEXTS: Final = check.list_of(check.text)
+
+
+def core_naming(value: object) -> Naming:
+    """Accept the table ``core``."""
+    schema = vol.Schema(
+        {
+            "measurement_attr": check.one_of(*MEASUREMENT_ATTRS),
+            "default_measurement": check.text,
+            "override_measurement": check.text,
+            "tags": vol.All(check.list_of(check.tag), dict),
+            "tags_attributes": vol.All(_TEXTS, frozenset),
+            "ignore_attributes": vol.All(_TEXTS, frozenset),
+        }
+    )
+    return Naming(**schema(value))
+
+
+def component(value: object) -> Component:
+    """Accept one row of ``core_components``."""
+    schema = vol.Schema(
+        {
+            vol.Required("match", msg="match is missing"): check.one_of("entity", "domain", "glob"),
+            vol.Required("name", msg="name is missing"): check.text,
+            "override_measurement": check.text,
+            "ignore_attributes": vol.All(_TEXTS, frozenset),
+        }
+    )
+    return Component(**schema(value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What is known of an option beside its name.
+
+    Attributes:
+        name: Its key.
+        default: As a person reads it.
+        check: A validator for voluptuous, which may turn the given value into the kept one.
+        kind: How a text from the environment is read.
+        shape: What a value looks like; completes the sentence "it must be ...".
+        meaning: What it does, for the table in the documentation.
+    """
+
+    name: str
+    default: str
+    check: check.Check[object]
+    kind: Kind
+    shape: str
+    meaning: str
+
+
+# Typed as Any, as dataclasses.field() itself is, so that each field has the type of its values.
+def _option(default: object, validate: check.Check[object], kind: Kind, shape: str, meaning: str) -> Any:  # noqa: ANN401
+    """Declare an option where its field stands."""
+    return field(default=default, metadata={"check": validate, "kind": kind, "shape": shape, "meaning": meaning})
+
+
+_PORT: Final = "a port number from 0 to 65535 (0: any that is free)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the server was told, checked once; every part trusts it."""
+
+    data_dir: Path = _option(
+        Path("~/.local/share/homeiq"),
+        check.folder,
+        "text",
+        "a folder, such as /data/homeiq",
+        "Where the spool, the token and the embedded database are kept.",
+    )
+    host: str = _option(
+        "127.0.0.1",
+        check.text,
+        "text",
+        "an address of this machine, such as 0.0.0.0 for all",
+        "Where the API listens; it asks for the token.",
+    )
+    port: int = _option(8098, check.whole_number(0, 65535), "number", _PORT, "The API's port.")
+    ingress_host: str = _option(
+        "127.0.0.1",
+        check.text,
+        "text",
+        "an address of this machine, such as 0.0.0.0 for all",
+        "Where the web page listens; it asks for no token, but answers one peer only.",
+    )
+    ingress_port: int = _option(8099, check.whole_number(0, 65535), "number", _PORT, "The web page's port.")
+    ingress_peer: str = _option(
+        "127.0.0.1",
+        check.ip_address,
+        "text",
+        "an IP address, such as 172.30.32.2, the Supervisor's",
+        "The only peer that the web page answers.",
+    )
+    log_level: str = _option(
+        "info",
+        check.one_of("debug", "info", "warning", "error"),
+        "text",
+        "debug, info, warning or error",
+        "How much is logged.",
+    )
+    history: bool = _option(
+        True,
+        check.switch,
+        "switch",
+        "on or off",
+        "Whether state changes are kept; off: they are counted as skipped.",
+    )
+    influx_url: str | None = _option(
+        None,
+        check.http_url,
+        "text",
+        "an http or https address without user and password, such as http://192.168.1.10:8086",
+        "The database to write to; not set: the embedded VictoriaMetrics.",
+    )
+    influx_token: Secret | None = _option(
+        None,
+        secret,
+        "text",
+        "an API token that may write to the bucket (InfluxDB 1: user:password)",
+        "Shown to the database at every request.",
+    )
+    influx_username: str | None = _option(
+        None,
+        check.text,
+        "text",
+        "a user's name",
+        "For a VictoriaMetrics behind a proxy that asks for a password instead of a token.",
+    )
+    influx_password: Secret | None = _option(None, secret, "text", "a password", "Belongs to influx_username.")
+    influx_org: str | None = _option(
+        None, check.text, "text", "the name of an organisation", "Needed by InfluxDB 2 and Cloud."
+    )
+    influx_bucket: str | None = _option(
+        None,
+        check.bucket,
+        "text",
+        "the name of a bucket (InfluxDB 1 and 3: of a database) without quotes",
+        "Where in the database; VictoriaMetrics needs none.",
+    )
+    verify_ssl: bool = _option(
+        True,
+        check.switch,
+        "switch",
+        "on or off",
+        "Whether the database's certificate is checked; off is for a home network only.",
+    )
+    ssl_ca_cert: Path | None = _option(
+        None,
+        check.existing_file,
+        "text",
+        "the path of a file in PEM format, such as /ssl/ca.pem",
+        "The certificate authority that signed the database's certificate.",
+    )
+    retention: str = _option(
+        "10y",
+        check.retention,
+        "text",
+        "a whole number with d, w or y for days, weeks or years, such as 10y",
+        "How long the embedded database keeps what it is given.",
+    )
+    schema: SchemaName = _option(
+        "core",
+        check.one_of(*SCHEMAS),
+        "text",
+        "core or events",
+        "Which points are written: those of Home Assistant's own influxdb integration, or one wide row an event.",
+    )
+    extra_tags: tuple[ExtraTag, ...] = _option(
+        (),
+        check.list_of(check.one_of(*EXTRA_TAGS)),
+        "list",
+        "a list of area, device, integration",
+        "Tags that the core schema adds to every point.",
+    )
+    gap_markers: bool = _option(
+        False,
+        check.switch,
+        "switch",
+        "on or off",
+        "Whether the core schema stores unavailable, unknown and removed as a state.",
+    )
+    spool_limit_mb: int | None = _option(
+        None,
+        check.whole_number(16, 1_048_576),
+        "number",
+        "a number of MiB from 16",
+        "The most disk that waiting lines may take; not set: the smaller of 1024 and a fifth of the free disk.",
+    )
+    drain_lines_per_second: int = _option(
+        20_000,
+        check.whole_number(100, 10_000_000),
+        "number",
+        "a number of lines a second from 100",
+        "The most that the database is sent while a backlog drains.",
+    )
+    victoria_metrics: Path | None = _option(
+        None,
+        check.existing_file,
+        "text",
+        "the path of a program",
+        "The embedded database's program; not set: victoria-metrics on the PATH.",
+    )
+    cors_origins: tuple[str, ...] = _option(
+        (),
+        check.list_of(check.origin),
+        "list",
+        "a list of web origins, such as https://grafana.example:3000",
+        "Web pages of other origins that may use the API; none by default.",
+    )
+    core: Naming = _option(
+        Naming(),
+        core_naming,
+        "table",
+        "a table of measurement_attr, default_measurement, override_measurement, tags (name=value), tags_attributes,"
+        " ignore_attributes",
+        "Naming options of Home Assistant's own influxdb integration, by their own names.",
+    )
+    core_components: tuple[Component, ...] = _option(
+        (),
+        check.list_of(component),
+        "list",
+        "a list of tables of match (entity, domain or glob), name, override_measurement, ignore_attributes",
+        "That integration's component_config, component_config_domain and component_config_glob.",
+    )
+
+
+def declared() -> Iterator[Declared]:
+    """Yield every option as it was declared above."""
+    for option in fields(Options):
+        shown = _shown(option.default)
+        yield Declared(name=option.name, default=shown, **option.metadata)
+
+
+def _shown(default: object) -> str:
+    match default:
+        case None:
+            return "not set"
+        case bool():
+            return "on" if default else "off"
+        case () | Naming():
+            return "none"
+        case _:
+            return str(default)
+
+
+def contradictions(given: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield the key and the sentence of each combination in ``given`` that cannot work."""
+    if ("influx_username" in given) != ("influx_password" in given):
+        yield "influx_password", "and influx_username are needed together"
+    if "influx_url" not in given:
+        for key in ("influx_token", "influx_username", "influx_org", "influx_bucket", "ssl_ca_cert"):
+            if key in given:
+                yield key, "is for a database at influx_url, which is not set"
+        return
+    if "influx_token" in given and "influx_username" in given:
+        yield "influx_username", "is for a database without a token, but influx_token is set"
+    if "influx_token" in given and "influx_bucket" not in given:
+        yield "influx_bucket", "is missing: a database with a token needs to know where to write"
+    if "influx_org" in given and "influx_token" not in given:
+        yield "influx_token", "is missing: a database with organisations needs one"
+    if "ssl_ca_cert" in given and not str(given["influx_url"]).startswith("https:"):
+        yield "ssl_ca_cert", "is for https, but influx_url is an http address"

@@ -1,0 +1,161 @@
+"""Speaks HTTP to the app. Knows nothing of Home Assistant but the session that it is given."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from yarl import URL
+
+from .const import API_VERSION, MIN_API_VERSION
+from .errors import (
+    AppTooOld,
+    Busy,
+    CannotConnect,
+    IntegrationTooOld,
+    InvalidAuth,
+    NotHomeIQ,
+    OutOfTurn,
+    Refused,
+    TimedOut,
+    TooLarge,
+)
+from .status import Status
+
+_ASK_TIMEOUT: Final = ClientTimeout(total=10, connect=5)
+# A full batch is 4 MiB, and its answer waits for the app's disk.
+_SEND_TIMEOUT: Final = ClientTimeout(total=30, connect=5)
+_LONGEST_ADVICE_S: Final = 300.0
+# What reading an answer of another shape raises; OverflowError: JSON's Infinity where a whole number belongs.
+_MISSHAPEN: Final = (KeyError, TypeError, ValueError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppInfo:
+    """Who answers.
+
+    Attributes:
+        server_id: The app's own id, kept with its data; it stays when host, port or token change.
+        version: The app's release.
+    """
+
+    server_id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The app's answer to a batch that it has stored.
+
+    Attributes:
+        duplicates: How many of its events the app had before.
+        rejected: Pairs of entity_id and reason, for events that the app could not understand and has not stored.
+    """
+
+    duplicates: int = 0
+    rejected: tuple[tuple[str, str], ...] = ()
+
+
+class AppClient:
+    """The app's API. Every method raises an ``AppError``, and nothing else."""
+
+    def __init__(self, session: ClientSession, url: str, token: str) -> None:
+        """Borrow ``session``; its owner closes it."""
+        self._session = session
+        self._url = URL(url)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    async def info(self) -> AppInfo:
+        """Return who answers; needs no token.
+
+        Raises:
+            VersionMismatch: The app answers, but the two sides have no version of the link in common.
+        """
+        status, answer = await self._ask("GET", "api/v1/info", limit=_ASK_TIMEOUT, with_token=False)
+        try:
+            info = AppInfo(server_id=str(answer["server_id"]), version=str(answer["version"]))
+            newest, oldest = int(answer["api_version"]), int(answer["min_api_version"])
+        except _MISSHAPEN as err:
+            raise NotHomeIQ(f"the answer (HTTP {status}) does not say which HomeIQ app it comes from") from err
+        if newest < MIN_API_VERSION:
+            raise AppTooOld(f"the app {info.version} is too old for this integration", app_version=info.version)
+        if oldest > API_VERSION:
+            raise IntegrationTooOld(f"the app {info.version} is too new for this integration", app_version=info.version)
+        return info
+
+    async def status(self) -> Status:
+        """Return what the app says of itself."""
+        status, answer = await self._ask("GET", "api/v1/status", limit=_ASK_TIMEOUT)
+        try:
+            return Status.from_json(answer)
+        except _MISSHAPEN as err:
+            raise NotHomeIQ(f"the answer (HTTP {status}) is not the status of a HomeIQ app: {err!r}") from err
+
+    async def send(self, body: bytes) -> Receipt:
+        """Hand over one batch; return once the app has it on disk."""
+        status, answer = await self._ask("POST", "api/v1/events", limit=_SEND_TIMEOUT, body=body)
+        try:
+            rejected = tuple((str(one["entity_id"] or "?"), str(one["reason"])) for one in answer["rejected"])
+            return Receipt(int(answer["duplicates"]), rejected)
+        except _MISSHAPEN as err:
+            raise NotHomeIQ(f"the answer (HTTP {status}) is not a receipt of a HomeIQ app") from err
+
+    async def _ask(
+        self, method: str, path: str, *, limit: ClientTimeout, body: bytes | None = None, with_token: bool = True
+    ) -> tuple[int, Any]:
+        """Return the status and the parsed body of a 2xx answer."""
+        try:
+            async with self._session.request(
+                method,
+                self._url / path,
+                data=body,
+                headers=self._headers if with_token else None,
+                timeout=limit,
+                allow_redirects=False,  # The token goes to the address that the user entered, and to no other.
+            ) as response:
+                text = await response.read()
+        except TimeoutError as err:
+            raise TimedOut(f"no answer from {self._url.host} in time") from err
+        except (ClientError, OSError, ValueError) as err:
+            raise CannotConnect(f"cannot reach {self._url.host}: {type(err).__name__}") from err
+        answer = _parse(text)
+        _raise_for_status(response.status, answer, response.headers.get("Retry-After"))
+        return response.status, answer
+
+
+def _parse(text: bytes) -> Any:  # noqa: ANN401 - any JSON value; callers check the shape
+    try:
+        return json.loads(text)
+    except ValueError, RecursionError:
+        return None
+
+
+def _raise_for_status(status: int, answer: Any, retry_after: str | None) -> None:  # noqa: ANN401 - any JSON value
+    """Raise what a status other than 2xx means for the caller."""
+    problem = answer if isinstance(answer, dict) else {}
+    detail = f"HTTP {status}: {problem.get('detail') or problem.get('title') or 'no reason given'}"
+    match status:
+        case _ if 200 <= status < 300:  # noqa: PLR2004 - the range of success, RFC 9110 15.3
+            return
+        case 401 | 403:
+            raise InvalidAuth(detail)
+        case 409:
+            expected = problem.get("expected")
+            raise OutOfTurn(expected if isinstance(expected, int) else 1)
+        case 413:
+            raise TooLarge(detail)
+        case 400 | 411 | 415 | 422:
+            raise Refused(detail)
+        case 502 | 504:  # A proxy answers in the app's place.
+            raise CannotConnect(detail)
+        case _ if status in (408, 429) or status >= 500:  # noqa: PLR2004 - the range of server errors, RFC 9110 15.6
+            raise Busy(detail, after=_seconds(retry_after))
+        case _:
+            raise NotHomeIQ(detail)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return the advice in seconds, within reason; its form as a date is not used by the app."""
+    if retry_after is None or not retry_after.isdecimal():
+        return None
+    return min(float(retry_after), _LONGEST_ADVICE_S)

@@ -1,0 +1,56 @@
+"""The app's status as far as the integration shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What ``GET /api/v1/status`` answered.
+
+    Attributes:
+        version: The app's release.
+        written: Lines that the database has, since the app's data began; so are ``dead`` and ``dropped``.
+        queued: Lines that wait in the app for the database.
+        dead: Lines that the database will never take.
+        dropped: Lines that the app gave up.
+        events_per_minute: Events taken in, in the last minute.
+        write_p99_s: From a write request to the database's answer, seconds; None while nothing was written.
+        database_state: ``ok``, ``starting``, ``unreachable``, ``refusing``, ``misconfigured`` or ``off``.
+        database_error: What the database said last, if anything is wrong.
+        raw: The whole answer, for diagnostics.
+    """
+
+    version: str
+    written: int
+    queued: int
+    dead: int
+    dropped: int
+    events_per_minute: float
+    write_p99_s: float | None
+    database_state: str
+    database_error: str | None
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_json(cls, answer: Any) -> Self:  # noqa: ANN401 - any JSON value, checked here
+        """Read an answer.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: It is not a status.
+        """
+        lines, database, p99 = answer["lines"], answer["database"], answer["latency"]["write_p99_s"]
+        error = database["error"]
+        return cls(
+            version=str(answer["version"]),
+            written=int(lines["written"]),
+            queued=int(lines["queued"]),
+            dead=int(lines["dead"]),
+            dropped=int(lines["dropped"]),
+            events_per_minute=float(answer["rates"]["events_per_minute"]),
+            write_p99_s=None if p99 is None else float(p99),
+            database_state=str(database["state"]),
+            database_error=None if error is None else str(error),
+            raw=answer,
+        )

@@ -1,0 +1,77 @@
+"""The configuration folder of a Home Assistant that needs no internet and asks no questions."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOMEIQ = ROOT / "custom_components" / "homeiq"
+
+# What Home Assistant starts by default is enough; `default_config` would add integrations that search the network.
+# Two libraries of the demo's cameras look for programs of the machine and shout when there are none. Home Assistant's voice
+# assistant needs libraries that have no wheels for Python 3.14, so it is not set up.
+CONFIGURATION = """\
+homeassistant:
+  name: {name}
+  latitude: 52.3731
+  longitude: 4.8922
+  elevation: 2
+  radius: 100
+  unit_system: metric
+  time_zone: Europe/Amsterdam
+  country: NL
+  currency: EUR
+  language: en
+http:
+  server_host: 127.0.0.1
+  server_port: {port}
+api:
+config:
+frontend:
+history:
+logbook:
+recorder:
+  commit_interval: 1
+logger:
+  default: warning
+  logs:
+    haffmpeg: critical
+    homeassistant.components.camera.img_util: critical
+    custom_components.homeiq: {homeiq_level}
+  filters:
+    homeassistant.setup:
+      - assist_(pipeline|satellite)
+{integrations}
+"""
+
+# Home Assistant fetches weather, radio and speech services from the internet when this step is taken through its API.
+# All that the step asks (place, units, currency) stands in the configuration above.
+ONBOARDED = {"version": 4, "minor_version": 1, "key": "onboarding", "data": {"done": ["core_config"]}}
+
+
+def write_configuration(  # noqa: PLR0913  each is one setting, given by its name
+    folder: Path,
+    *,
+    port: int,
+    name: str = "HomeIQ demo",
+    integrations: tuple[str, ...] = ("demo",),
+    custom_components: Mapping[str, Path] | None = None,
+    homeiq_level: str = "info",
+) -> None:
+    """Write the folder, or renew its configuration when it was used before; its storage is left alone.
+
+    The integration is linked, so that Home Assistant runs the source itself; ``custom_components`` are further ones.
+    """
+    (folder / ".storage").mkdir(parents=True, exist_ok=True)
+    enabled = "\n".join(f"{integration}:" for integration in integrations)
+    text = CONFIGURATION.format(name=name, port=port, homeiq_level=homeiq_level, integrations=enabled)
+    (folder / "configuration.yaml").write_text(text)
+    onboarding = folder / ".storage" / "onboarding"
+    if not onboarding.exists():
+        onboarding.write_text(json.dumps(ONBOARDED))
+    links = folder / "custom_components"
+    links.mkdir(exist_ok=True)
+    for domain, source in {"homeiq": HOMEIQ, **(custom_components or {})}.items():
+        link = links / domain
+        link.unlink(missing_ok=True)
+        link.symlink_to(source, target_is_directory=True)

@@ -1,0 +1,88 @@
+"""A HomeIQ server of our own: its process, and its API as its users see it."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from .configuration import ROOT
+from .process import DemoError, Process, plain_environment, wait_for
+
+COMMAND = ROOT / ".venvs" / "server" / "bin" / "homeiq-server"
+VICTORIA_METRICS = ROOT / ".tools" / "bin" / "victoria-metrics"
+START_S = 30
+
+type Json = dict[str, Any]
+
+
+class Server:
+    """A server on a loopback port with its data in a folder; started, stopped and started again at will."""
+
+    _client: aiohttp.ClientSession
+
+    def __init__(self, folder: Path, *, port: int, log: Path, options: Mapping[str, str] | None = None) -> None:
+        """Describe the server; ``options`` are further ``HOMEIQ_*`` variables."""
+        self.url = f"http://127.0.0.1:{port}"
+        self.folder = folder
+        environment = {
+            "HOMEIQ_DATA_DIR": str(folder),
+            "HOMEIQ_HOST": "127.0.0.1",
+            "HOMEIQ_PORT": str(port),
+            "HOMEIQ_VICTORIA_METRICS": str(VICTORIA_METRICS),
+            **(options or {}),
+        }
+        self.process = Process("homeiq-server", [str(COMMAND)], log=log, env=plain_environment(environment))
+
+    async def __aenter__(self) -> Self:
+        """Open the client; the process is not started yet."""
+        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the process and close the client."""
+        try:
+            await self.process.stop()
+        finally:
+            await self._client.close()
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            DemoError: It ended, or did not answer in time; the text has its log's tail.
+        """
+        await self.process.start()
+        await wait_for("the server's first answer", self._answers, deadline_s=START_S)
+
+    async def _answers(self) -> bool:
+        self.process.check()
+        try:
+            async with self._client.get(f"{self.url}/api/v1/info") as response:
+                return response.status == HTTPStatus.OK
+        except aiohttp.ClientError, TimeoutError:
+            return False
+
+    @property
+    def token(self) -> str:
+        """The bearer token that it made at its first start."""
+        return (self.folder / "token").read_text().strip()
+
+    async def status(self) -> Json:
+        """Return its status."""
+        answer: Json = json.loads(await self.get("/api/v1/status"))
+        return answer
+
+    async def get(self, path: str, **params: str) -> str:
+        """Return the text of the answer to a GET with the token."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            async with self._client.get(self.url + path, params=params, headers=headers) as response:
+                text, status = await response.text(), response.status
+        except (aiohttp.ClientError, TimeoutError) as err:
+            raise DemoError(f"The server does not answer to {path}: {err}\n{self.process.tail()}") from err
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise DemoError(f"The server answered {status} to {path}: {text[:500]}\n{self.process.tail()}")
+        return text

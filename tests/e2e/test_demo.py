@@ -1,0 +1,84 @@
+"""The demo as a stranger runs it."""
+
+import asyncio
+import signal
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+import psutil
+
+from homeiq_demo.comparison import compare
+from homeiq_demo.configuration import ROOT
+from homeiq_demo.database import Sample
+from homeiq_demo.laws import laws
+from homeiq_demo.process import plain_environment
+
+FREE_PORTS = ("--port", "0", "--server-port", "0", "--page-port", "0")
+
+
+async def start_demo(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    command = (str(ROOT / "scripts" / "demo"), "--folder", str(folder), *FREE_PORTS, *arguments)
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT, env=plain_environment())
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines of all processes that have something to do with the folder."""
+    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if str(folder) in line]
+
+
+async def test_a_demo_of_ten_seconds_proves_that_nothing_is_missing(tmp_path: Path) -> None:
+    process = await start_demo(tmp_path, "--seconds", "10")
+    output = (await process.communicate())[0].decode()
+
+    assert process.returncode == 0, output
+    assert "the database holds every one" in output
+    assert output.count("(holds)") == 2
+    assert processes_of(tmp_path) == []
+
+
+async def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
+    process = await start_demo(tmp_path)
+    assert process.stdout is not None
+    while b"received" not in (line := await process.stdout.readline()):
+        assert line, "the demo ended by itself"
+    process.send_signal(signal.SIGINT)
+    output = (await process.communicate())[0].decode()
+
+    assert process.returncode == 0, output
+    assert processes_of(tmp_path) == []
+
+
+async def test_a_demo_says_which_process_holds_up_its_start(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "token").mkdir()  # no token can be read or made here
+    process = await start_demo(tmp_path, "--keep", "--seconds", "1")
+    output = (await process.communicate())[0].decode()
+
+    assert process.returncode == 1
+    assert "error: homeiq-server ended with code" in output
+    assert str(tmp_path / "server.log") in output
+    assert "Traceback" not in output.split("The last lines of its log")[0]
+
+
+def test_a_comparison_names_what_is_missing() -> None:
+    at = "2026-11-22T03:00:00.123456+00:00"
+    rows = [{"entity_id": "sensor.a", "state": state, "last_updated": at} for state in ("1", "2")]
+    rows += [{"entity_id": "sensor.b", "state": "heat", "last_updated": at}]
+    rows += [{"entity_id": "sensor.c", "state": "unknown", "last_updated": at}]
+    held = Sample("sensor.a", 1795316400123, 2.0)
+
+    outcome = compare(rows, {held})
+
+    assert outcome.compared == 2
+    assert outcome.missing == (Sample("sensor.b", 1795316400123, "heat"),)
+    assert "sensor.b = 'heat'" in str(outcome)
+
+
+def test_a_law_that_does_not_hold_says_how_many_are_unaccounted_for() -> None:
+    lines = {"spooled": 10, "written": 5, "queued": 2, "dead": 1, "dropped": 0}
+
+    [law] = laws({"intake": {}, "lines": lines})
+
+    assert not law.holds
+    assert "2 are unaccounted for" in str(law)

@@ -1,0 +1,51 @@
+"""What Home Assistant shows of HomeIQ, and what HomeIQ leaves behind in it."""
+
+import pytest
+
+from homeiq_demo.home import DOMAIN, Home
+from homeiq_demo.process import wait_for
+from tests.e2e.probe import Probe
+
+pytestmark = pytest.mark.usefixtures("laws_hold", "quiet_log")
+
+FATES = ("written", "queued", "dead", "dropped")
+
+
+async def shown(home: Home) -> dict[str, str]:
+    """Let Home Assistant ask for the status now, and return what it shows of it."""
+    own = [f"sensor.homeiq_{fate}" for fate in FATES]
+    await home.home_assistant.call("homeassistant", "update_entity", entity_id=own)
+    return {state["entity_id"]: state["state"] for state in await home.home_assistant.states()}
+
+
+async def test_the_entities_show_what_the_status_says(home: Home) -> None:
+    before = (await home.server.status())["lines"]
+    states = await shown(home)
+    after = (await home.server.status())["lines"]
+
+    seen = {fate: float(states[f"sensor.homeiq_{fate}"]) for fate in FATES}
+    assert before["written"] <= seen["written"] <= after["written"]
+    assert before["spooled"] <= sum(seen.values()) <= after["spooled"]
+    assert (seen["dead"], seen["dropped"]) == (after["dead"], after["dropped"]) == (0, 0)
+    assert states["binary_sensor.homeiq_connectivity"] == "on"
+
+
+async def test_a_reload_leaves_no_listener_behind_and_loses_nothing(home: Home, probe: Probe) -> None:
+    [entry] = await home.home_assistant.entries(DOMAIN)
+    before, rows = await probe.listeners(), []
+    for turn in range(3):
+        rows += await probe.burst(f"sensor.e2e_reload_{turn}", count=100, entities=2)
+        await home.home_assistant.rest.post(f"/api/config/config_entries/entry/{entry['entry_id']}/reload", {})
+
+    await probe.all_stored(rows)
+    assert await probe.listeners() == before
+
+
+async def test_the_written_lines_grow_while_states_change(home: Home, probe: Probe) -> None:
+    before = float((await shown(home))["sensor.homeiq_written"])
+    await probe.burst("sensor.e2e_grow", count=100, entities=1)
+
+    async def grown() -> bool:
+        return float((await shown(home))["sensor.homeiq_written"]) > before
+
+    await wait_for("the entity of the written lines to grow", grown, deadline_s=60)
