@@ -15,6 +15,7 @@ from typing import Final
 import uvloop
 
 from homeiq_server import VERSION, app
+from homeiq_server.discovery import Supervisor
 from homeiq_server.errors import InvalidOptions, Misconfigured
 from homeiq_server.log import start_logging
 from homeiq_server.option_sources import load, table
@@ -24,6 +25,7 @@ from homeiq_server.privileges import become
 _LOGGER = logging.getLogger(__name__)
 
 _LAST_RESORT_S: Final = 9.5
+_FAULT: Final = 1
 _SET_UP_WRONGLY: Final = 2
 
 
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop.
 
     Returns:
-        The exit code: 0 after an ordered stop, 2 when it cannot start as it is set up. A fault of our own is raised.
+        The exit code: 0 after an ordered stop, 1 after a fault of our own, 2 when it cannot start as it is set up.
     """
     config = _parser().parse_args(arguments).config
     code = 0
@@ -45,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _SET_UP_WRONGLY
         for line in _lines(group):
             print(f"homeiq-server: {line}", file=sys.stderr)  # noqa: T201  # for the person who started it
+    except* Exception:
+        code = _FAULT
+        _LOGGER.exception("a part failed, the others were stopped in order; please report this")
     return code
 
 
@@ -53,7 +58,7 @@ async def _run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _ask_to_stop, stop)
-    await app.run(options, stop)
+    await app.run(options, stop, supervisor=Supervisor.of(os.environ))
 
 
 def _ask_to_stop(stop: asyncio.Event) -> None:

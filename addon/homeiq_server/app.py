@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -20,6 +20,7 @@ from homeiq_server import VERSION, token
 from homeiq_server.api.prometheus_proxy import PrometheusProxy
 from homeiq_server.api.routes import Served, api, ingress
 from homeiq_server.database import Database, open_embedded
+from homeiq_server.discovery import Supervisor
 from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
 from homeiq_server.errors import Misconfigured
 from homeiq_server.history.spool import Spool
@@ -47,8 +48,8 @@ _SMALLEST_SPOOL: Final = 16 * MEBIBYTE
 _PART_OF_FREE_DISK: Final = 0.2
 
 
-async def run(options: Options, stop: asyncio.Event) -> None:
-    """Run the server until ``stop`` is set.
+async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor | None = None) -> None:
+    """Run the server until ``stop`` is set; with a ``supervisor``, Home Assistant is told of it.
 
     Raises:
         HomeIQError: It cannot start as it is set up.
@@ -56,9 +57,21 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     """
     _own_folder(options.data_dir)
     embedded = open_embedded(options)
-    async with _running(embedded), _open_spool(options) as spool:
-        database = Database(options, spool, embedded) if options.history else None
-        await _serve(options, Parts(spool, database, schema=options.schema), stop)
+    async with (
+        _running(embedded),
+        _open_spool(options) as spool,
+        _closing(Database(options, spool, embedded) if options.history else None) as database,
+        _closing(PrometheusProxy(embedded.url) if embedded else None) as proxy,
+    ):
+        parts = Parts(spool, database, schema=options.schema)
+        served = Served(
+            intake=parts.intake,
+            status=parts.status,
+            server_id=spool.server_id,
+            token=token.load(options.data_dir),
+            proxy=proxy,
+        )
+        await _serve(options, parts, served, stop, supervisor)
     _LOGGER.info("stopped")
 
 
@@ -96,25 +109,23 @@ class Parts:
         )
 
 
-async def _serve(options: Options, parts: Parts, stop: asyncio.Event) -> None:
+async def _serve(
+    options: Options, parts: Parts, served: Served, stop: asyncio.Event, supervisor: Supervisor | None
+) -> None:
     """Take events and write them, until ``stop`` is set."""
     database = parts.database
-    async with asyncio.TaskGroup() as tasks, _reading(database) as proxy:
+    async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(database.write(), name="writer") if database else None
-        served = Served(
-            intake=parts.intake,
-            status=parts.status,
-            server_id=parts.spool.server_id,
-            token=token.load(options.data_dir),
-            proxy=proxy,
-        )
         async with (
             _listening(ingress(served, peer=options.ingress_peer), options.ingress_host, options.ingress_port) as page,
             _listening(api(served, cors_origins=options.cors_origins), options.host, options.port) as open_api,
         ):
             _LOGGER.info("HomeIQ %s is ready: API on port %d, page on port %d", VERSION, open_api.port, page.port)
+            telling = _tell(supervisor, tasks, served, port=open_api.port)
             await stop.wait()
             parts.intake.stop()
+            if telling:
+                telling.cancel()
         if database and writing:
             await database.writer.drain(_WRITER_WITHIN_S)
             writing.cancel()
@@ -130,16 +141,27 @@ async def _listening(app: web.Application, host: str, port: int) -> AsyncIterato
         await listener.stop()
 
 
+def _tell(
+    supervisor: Supervisor | None, tasks: asyncio.TaskGroup, served: Served, *, port: int
+) -> asyncio.Task[None] | None:
+    """Tell Home Assistant of us, once we answer."""
+    if supervisor is None:
+        return None
+    announcement = supervisor.announce(port=port, token=served.token, server_id=served.server_id)
+    return tasks.create_task(announcement, name="discovery")
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
 @asynccontextmanager
-async def _reading(database: Database | None) -> AsyncIterator[PrometheusProxy | None]:
-    if database is None or database.child is None:
-        yield None
-        return
-    proxy = PrometheusProxy(database.child.url)
+async def _closing[Part: _Closable](part: Part | None) -> AsyncIterator[Part | None]:
     try:
-        yield proxy
+        yield part
     finally:
-        await proxy.close()
+        if part is not None:
+            await part.close()
 
 
 @asynccontextmanager

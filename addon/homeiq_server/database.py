@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, override
 
 from homeiq_server.embedded.child import State
-from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
+from homeiq_server.embedded.victoria_metrics import FUTURE, VictoriaMetrics
 from homeiq_server.errors import RetryLater
 from homeiq_server.history.answers import Refusal
 from homeiq_server.history.influx import Influx, InfluxSettings
@@ -19,6 +19,7 @@ from homeiq_server.history.target import Identity
 from homeiq_server.history.writer import Writer
 from homeiq_server.history.writer_report import WriterReport
 from homeiq_server.options import Component, Options, Secret
+from homeiq_server.retention import KeptOnly
 from homeiq_server.status import DatabaseState, DatabaseStatus, LatencyStatus, utc_or_none
 
 _LOGGER = logging.getLogger(__name__)
@@ -50,12 +51,13 @@ class Database:
 
     async def write(self) -> None:
         """Bring lines to the database until cancelled."""
-        try:
-            if self.child:
-                await self.child.ready()
-            await self.writer.run()
-        finally:
-            await self._target.close()
+        if self.child:
+            await self.child.ready()
+        await self.writer.run()
+
+    async def close(self) -> None:
+        """Close the connections; nothing can be written any more."""
+        await self._target.close()
 
     def schema(self) -> Schema:
         """Return what turns events into points that the database can hold.
@@ -73,9 +75,13 @@ class Database:
                 after=_ASK_AGAIN_S,
             )
         if self._schema is None or self._schema[0] is not numbers_only:
-            self._schema = numbers_only, build_schema(self._points, text_as_tag=numbers_only)
+            self._schema = numbers_only, self._build(text_as_tag=numbers_only)
             self._spool.form = "victoria" if numbers_only else "influx"
         return self._schema[1]
+
+    def _build(self, *, text_as_tag: bool) -> Schema:
+        schema = build_schema(self._points, text_as_tag=text_as_tag)
+        return KeptOnly(schema, past=self.child.retention, future=FUTURE) if self.child else schema
 
     def status(self) -> DatabaseStatus:
         """Return how it is now; no I/O."""

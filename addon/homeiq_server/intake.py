@@ -134,7 +134,7 @@ class EventIntake:
         if receipt.duplicate:
             return Answer(accepted=0, duplicates=batch.received)
         known.update(batch.entities)
-        self.left_out.update(conversion.left_out)
+        self.left_out += Counter(conversion.left_out)
         rejected = sorted((*batch.rejected, *late), key=lambda rejection: rejection.index)
         return Answer(accepted=batch.received - len(rejected), rejected=rejected)
 

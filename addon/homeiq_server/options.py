@@ -59,7 +59,7 @@ class Component:
     ignore_attributes: frozenset[str] | None = None
 
 
-_TEXTS: Final = check.list_of(check.text)
+_NAMES: Final = vol.All(check.list_of(check.text), vol.Coerce(frozenset))
 
 
 def core_naming(value: object) -> Naming:
@@ -69,9 +69,9 @@ def core_naming(value: object) -> Naming:
             "measurement_attr": check.one_of(*MEASUREMENT_ATTRS),
             "default_measurement": check.text,
             "override_measurement": check.text,
-            "tags": vol.All(check.list_of(check.tag), dict),
-            "tags_attributes": vol.All(_TEXTS, frozenset),
-            "ignore_attributes": vol.All(_TEXTS, frozenset),
+            "tags": vol.All(check.list_of(check.tag), vol.Coerce(dict)),
+            "tags_attributes": _NAMES,
+            "ignore_attributes": _NAMES,
         }
     )
     return Naming(**schema(value))
@@ -84,7 +84,7 @@ def component(value: object) -> Component:
             vol.Required("match", msg="match is missing"): check.one_of("entity", "domain", "glob"),
             vol.Required("name", msg="name is missing"): check.text,
             "override_measurement": check.text,
-            "ignore_attributes": vol.All(_TEXTS, frozenset),
+            "ignore_attributes": _NAMES,
         }
     )
     return Component(**schema(value))

@@ -173,8 +173,8 @@ def _position(envelope: _Envelope) -> Position:
 
 
 def _forwards(gap: Gap) -> Gap:
-    """Turn a gap that ends before it starts: the sender's clock was set back meanwhile."""
-    return gap if gap.start_us <= gap.end_us else Gap(gap.end_us, gap.start_us, gap.events)
+    """Turn a gap round that ends before it starts: the sender's clock was set back meanwhile."""
+    return Gap(min(gap.start_us, gap.end_us), max(gap.start_us, gap.end_us), gap.events)
 
 
 def _entity_id(raw: msgspec.Raw) -> str | None:

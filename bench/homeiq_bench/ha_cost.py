@@ -39,7 +39,7 @@ def main() -> None:
                 "states": _pairs(),
                 "homeiq_url": f"http://127.0.0.1:{server.port}",
                 "homeiq_token": server.token,
-                "influxdb_url": core_sink.url,
+                "influxdb_port": core_sink.port,
             }
             say(f"{rounds} rounds of three at {_RATE} changes/s for {seconds} s each")
             within_s = _START_S + (3 * rounds + 1) * (seconds + _REST_S)

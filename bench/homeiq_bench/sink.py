@@ -16,16 +16,18 @@ class CountingSink:
 
     Attributes:
         url: Where it listens, on loopback.
+        port: The same, its port alone.
     """
 
     def __init__(self) -> None:
         self._ours, theirs = multiprocessing.Pipe()
         self._process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-        self.url = ""
+        self.url, self.port = "", 0
 
     def __enter__(self) -> Self:
         self._process.start()
-        self.url = f"http://127.0.0.1:{self._ours.recv()}"
+        self.port = int(self._ours.recv())
+        self.url = f"http://127.0.0.1:{self.port}"
         return self
 
     def __exit__(self, *_: object) -> None:

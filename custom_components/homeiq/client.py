@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -108,7 +109,7 @@ class AppClient:
             async with self._session.request(
                 method,
                 self._url / path,
-                data=body,
+                data=None if body is None else BytesIO(body),  # sent in chunks: bytes would hold up the event loop
                 headers=self._headers if with_token else None,
                 timeout=limit,
                 allow_redirects=False,  # The token goes to the address that the user entered, and to no other.
@@ -116,7 +117,7 @@ class AppClient:
                 text = await response.read()
         except TimeoutError as err:
             raise TimedOut(f"no answer from {self._url.host} in time") from err
-        except (ClientError, OSError, ValueError) as err:
+        except (ClientError, OSError, ValueError, RuntimeError) as err:  # RuntimeError: the session is closed.
             raise CannotConnect(f"cannot reach {self._url.host}: {type(err).__name__}") from err
         answer = _parse(text)
         _raise_for_status(response.status, answer, response.headers.get("Retry-After"))

@@ -15,11 +15,12 @@ from yarl import URL
 from .app import async_discovered_app
 from .client import AppClient
 from .const import CONF_APP_SLUG, DOMAIN
-from .errors import AppError
+from .errors import AppError, Busy, CannotConnect, TimedOut
 from .options import options_schema, tidy
 
 _TITLE: Final = "HomeIQ"
 _DEFAULT_URL: Final = "http://homeassistant.local:8098"
+_NOT_YET: Final = {CannotConnect.key, TimedOut.key, Busy.key}
 _URL_FIELD: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _TOKEN_FIELD: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 _MANUAL_SCHEMA: Final = probatio.Schema(
@@ -80,9 +81,13 @@ class HomeIQConfigFlow(ConfigFlow, domain=DOMAIN):
         """The Supervisor tells of an app: a new one, or one that has a new address or token."""
         self._app = discovery_info
         errors = await self._async_try_app(discovered=True)
-        if errors:
-            self._async_update_known_app()
-            return self.async_abort(reason=next(iter(errors.values())))
+        reason = next(iter(errors.values()), None)
+        if reason in _NOT_YET:
+            # The app may still be starting, and the Supervisor does not repeat itself.
+            await self.async_set_unique_id(str(discovery_info.config.get("server_id")))
+            self._abort_if_unique_id_configured(updates=self._entry_data)
+        if reason is not None:
+            return self.async_abort(reason=reason)
         self._abort_if_unique_id_configured(updates=self._entry_data)
         return await self.async_step_hassio_confirm()
 
@@ -150,19 +155,6 @@ class HomeIQConfigFlow(ConfigFlow, domain=DOMAIN):
         errors = await self._async_try(url, token, discovered=discovered)
         self._entry_data[CONF_APP_SLUG] = self._app.slug
         return errors
-
-    @callback
-    def _async_update_known_app(self) -> None:
-        """Note the new address and token of an app that is known by its slug, though it does not answer yet.
-
-        The Supervisor may send its message while the app is still starting, and will not send it again.
-        """
-        slug = self._entry_data.get(CONF_APP_SLUG)
-        for entry in self._async_current_entries(include_ignore=False):
-            if slug is not None and entry.data.get(CONF_APP_SLUG) == slug:
-                changed = self.hass.config_entries.async_update_entry(entry, data=entry.data | self._entry_data)
-                if changed:
-                    self.hass.config_entries.async_schedule_reload(entry.entry_id)
 
     @callback
     def _async_finish(self) -> ConfigFlowResult:

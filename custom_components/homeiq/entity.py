@@ -15,7 +15,6 @@ class HomeIQEntity(Entity):
 
     def __init__(self, entry: HomeIQConfigEntry, description: EntityDescription) -> None:
         """Make the entity unique by the app's own id, so that it survives another address or token."""
-        super().__init__()
         self.entity_description = description
         self._attr_unique_id = f"{entry.unique_id}_{description.key}"
         status = entry.runtime_data.coordinator.last_status

@@ -37,8 +37,8 @@ GATHER_EVENTS: Final = 500
 GATHER_S: Final = 1.0
 PROBE_S: Final = 2.0
 FLUSH_S: Final = 10.0
-_BACKOFF_S: Final = 1.0
-_LONGEST_BACKOFF_S: Final = 60.0
+BACKOFF_S: Final = 1.0
+LONGEST_BACKOFF_S: Final = 60.0
 
 
 class Forwarder:
@@ -92,7 +92,7 @@ class Forwarder:
         try:
             async with asyncio.timeout(FLUSH_S):
                 while self.buffer:
-                    await self._delivery.send_next()
+                    await self._send(self._delivery)
         except (TimeoutError, AppError) as err:
             _LOGGER.warning("Stopped with %d events that the app does not have: %s", len(self.buffer), err)
 
@@ -113,12 +113,13 @@ class Forwarder:
                 await self._gather()
             try:
                 await self._send(delivery)
+                self._note_success()
             except AppError as err:
                 await self._wait_out(err)
             except Exception:
                 self.faults += 1
                 _LOGGER.exception("Unforeseen error, %d events wait for another attempt", len(self.buffer))
-                await asyncio.sleep(_LONGEST_BACKOFF_S)
+                await asyncio.sleep(LONGEST_BACKOFF_S)
 
     async def _gather(self) -> None:
         """Wait until 500 events wait, or some have for a second."""
@@ -144,6 +145,9 @@ class Forwarder:
             await self._client.info()
             self._app_checked = True
         await delivery.send_next()
+
+    def _note_success(self) -> None:
+        """End an outage, if there was one."""
         self._announced = True
         if self._failures:
             _LOGGER.info(
@@ -162,7 +166,7 @@ class Forwarder:
         if self._failures == 1:
             _LOGGER.warning("HomeIQ does not take events, up to %d are held: %s", self.buffer.limit, err)
             self._on_turn()
-        ceiling = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2.0 ** min(self._failures - 1, 10))
+        ceiling = min(LONGEST_BACKOFF_S, BACKOFF_S * 2.0 ** min(self._failures - 1, 10))
         delay = random.uniform(0, ceiling)  # noqa: S311 - spreads load, keeps no secret
         match err:
             case CannotConnect():
@@ -172,7 +176,7 @@ class Forwarder:
             case Busy():
                 await asyncio.sleep(max(err.after or 0, delay))
             case _:  # A person must act, and what they do reloads the entry.
-                await asyncio.sleep(_LONGEST_BACKOFF_S)
+                await asyncio.sleep(LONGEST_BACKOFF_S)
 
     async def _until_answered(self) -> None:
         """Return when the app answers again, whatever it says."""

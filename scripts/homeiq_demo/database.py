@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from typing import NamedTuple, Protocol, override
 import aiohttp
 
 from .process import DemoError
+from .rest import Json
 from .server import Server
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -58,15 +60,23 @@ class EmbeddedVictoriaMetrics:
         """Ask through ``server``."""
         self._server = server
 
-    async def export(self, match: str, **window: str) -> list[dict[str, object]]:
-        """Return the series that match, each ``{"metric": labels, "values": [...], "timestamps": [ms, ...]}``."""
-        text = await self._server.get("/prometheus/api/v1/export", **{"match[]": match}, **window)
-        return [json.loads(line) for line in text.splitlines()]
+    async def export(self, labels: str, **window: str) -> list[Json]:
+        """Return the series with these labels, each ``{"metric": labels, "values": [...], "timestamps": [ms, ...]}``.
+
+        For 10 s VictoriaMetrics remembers which series a filter has found, so that one asked again would not find a new
+        series: every filter of ours is another.
+        """
+        never_asked = f'asked!="{time.monotonic_ns()}"'
+        answer = await self._ask({"match[]": f"{{{labels},{never_asked}}}", **window})
+        return [json.loads(line) for line in answer.splitlines()]
 
     async def samples(self, start: datetime, end: datetime) -> set[Sample]:
         """Return the states of all entities between the two moments."""
-        window = {"start": start.isoformat(), "end": end.isoformat()}
-        return {sample for series in await self.export('{entity_id!=""}', **window) for sample in _states(series)}
+        found = await self.export('entity_id!=""', start=start.isoformat(), end=end.isoformat())
+        return {sample for series in found for sample in _states(series)}
+
+    async def _ask(self, params: dict[str, str]) -> str:
+        return await self._server.get("/prometheus/api/v1/export", **params)
 
 
 class VictoriaMetrics(EmbeddedVictoriaMetrics):
@@ -79,14 +89,11 @@ class VictoriaMetrics(EmbeddedVictoriaMetrics):
         self._connection = connection
 
     @override
-    async def export(self, match: str, **window: str) -> list[dict[str, object]]:
+    async def _ask(self, params: dict[str, str]) -> str:
         headers = {"Authorization": f"Bearer {self._connection.token}"} if self._connection.token else {}
         url = self._connection.url.rstrip("/") + "/api/v1/export"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(url, params={"match[]": match, **window}, headers=headers) as response,
-        ):
-            return [json.loads(line) for line in (await _text(response)).splitlines()]
+        async with aiohttp.ClientSession() as session, session.get(url, params=params, headers=headers) as response:
+            return await _text(response)
 
 
 class InfluxDB:
@@ -119,7 +126,7 @@ class InfluxDB:
             return set(_flux_states(await _text(response)))
 
 
-def _states(series: dict) -> list[Sample]:  # type: ignore[type-arg]  # one line of the export, any JSON
+def _states(series: Json) -> list[Sample]:
     """Read a number from a ``value`` field, a text from the label of a ``state`` field that is 1."""
     metric, pairs = series["metric"], zip(series["timestamps"], series["values"], strict=True)
     entity_id = f"{metric.get('domain')}.{metric['entity_id']}"

@@ -49,13 +49,18 @@ class Server:
             await self._client.close()
 
     async def start(self) -> None:
-        """Start the server and wait until it answers.
+        """Start the server and wait until it answers and has reached its database.
 
         Raises:
-            DemoError: It ended, or did not answer in time; the text has its log's tail.
+            DemoError: It ended, or something took too long; the text tells what is known of it.
         """
         await self.process.start()
         await wait_for("the server's first answer", self._answers, deadline_s=START_S)
+        try:
+            await wait_for("the server to reach its database", self._reaches_database, deadline_s=START_S)
+        except DemoError as err:
+            database = (await self.status())["database"]
+            raise DemoError(f"{err}\n{database['url']}: {database['error']}\n{self.process.tail()}") from err
 
     async def _answers(self) -> bool:
         self.process.check()
@@ -64,6 +69,10 @@ class Server:
                 return response.status == HTTPStatus.OK
         except aiohttp.ClientError, TimeoutError:
             return False
+
+    async def _reaches_database(self) -> bool:
+        self.process.check()
+        return bool((await self.status())["database"]["state"] == "ok")
 
     @property
     def token(self) -> str:

@@ -57,7 +57,7 @@ class Probe:
     async def series(self, entity_id: str) -> list[Series]:
         """Return what the database holds of the entity now."""
         domain, object_id = entity_id.split(".")
-        found = await self._database.export(f'{{domain="{domain}",entity_id=~"{object_id}"}}')
+        found = await self._database.export(f'domain="{domain}",entity_id="{object_id}"')
         return [_series(one) for one in found]
 
     async def stored(self, entity_id: str, name: str, **labels: str) -> dict[int, float]:

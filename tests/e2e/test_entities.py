@@ -8,26 +8,35 @@ from tests.e2e.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("laws_hold", "quiet_log")
 
-FATES = ("written", "queued", "dead", "dropped")
+ENTITIES = {
+    "written": "sensor.homeiq_written",
+    "queued": "sensor.homeiq_queued",
+    "dead": "sensor.homeiq_dead_letters",
+    "dropped": "sensor.homeiq_dropped",
+}
 
 
-async def shown(home: Home) -> dict[str, str]:
-    """Let Home Assistant ask for the status now, and return what it shows of it."""
-    own = [f"sensor.homeiq_{fate}" for fate in FATES]
-    await home.home_assistant.call("homeassistant", "update_entity", entity_id=own)
-    return {state["entity_id"]: state["state"] for state in await home.home_assistant.states()}
+async def shown(home: Home) -> dict[str, float]:
+    """Let Home Assistant ask for the status now, and return the lines that it shows by their fate."""
+    await home.home_assistant.call("homeassistant", "update_entity", entity_id=list(ENTITIES.values()))
+    states = {state["entity_id"]: state["state"] for state in await home.home_assistant.states()}
+    return {fate: float(states[entity_id]) for fate, entity_id in ENTITIES.items()}
 
 
 async def test_the_entities_show_what_the_status_says(home: Home) -> None:
     before = (await home.server.status())["lines"]
-    states = await shown(home)
+    seen = await shown(home)
     after = (await home.server.status())["lines"]
 
-    seen = {fate: float(states[f"sensor.homeiq_{fate}"]) for fate in FATES}
     assert before["written"] <= seen["written"] <= after["written"]
     assert before["spooled"] <= sum(seen.values()) <= after["spooled"]
     assert (seen["dead"], seen["dropped"]) == (after["dead"], after["dropped"]) == (0, 0)
-    assert states["binary_sensor.homeiq_connectivity"] == "on"
+
+
+async def test_the_connection_is_shown(home: Home) -> None:
+    states = {state["entity_id"]: state["state"] for state in await home.home_assistant.states()}
+
+    assert states["binary_sensor.homeiq_connection"] == "on"
 
 
 async def test_a_reload_leaves_no_listener_behind_and_loses_nothing(home: Home, probe: Probe) -> None:
@@ -42,10 +51,10 @@ async def test_a_reload_leaves_no_listener_behind_and_loses_nothing(home: Home, 
 
 
 async def test_the_written_lines_grow_while_states_change(home: Home, probe: Probe) -> None:
-    before = float((await shown(home))["sensor.homeiq_written"])
+    before = (await shown(home))["written"]
     await probe.burst("sensor.e2e_grow", count=100, entities=1)
 
     async def grown() -> bool:
-        return float((await shown(home))["sensor.homeiq_written"]) > before
+        return (await shown(home))["written"] > before
 
     await wait_for("the entity of the written lines to grow", grown, deadline_s=60)

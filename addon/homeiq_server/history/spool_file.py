@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -56,15 +57,16 @@ class SpoolFile:
         self._limit_bytes = limit_bytes
         self._clock = clock
         self._commit_s: deque[float] = deque(maxlen=_COMMIT_SAMPLES)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = spool_connection.lock(path)
         try:
-            self._tables: Tables | None = self._open()
-        except BaseException as err:
-            os.close(self._lock)
-            if isinstance(err, sqlite3.Error):
-                raise Misconfigured(f"{path} cannot be opened: {err}: mend its disk, or move the file away") from err
-            raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as held:
+                held.callback(os.close, spool_connection.lock(path))
+                self._tables: Tables | None = self._open()
+                self._held = held.pop_all()
+        except (sqlite3.Error, OSError) as err:
+            raise Misconfigured(
+                f"{path} cannot be opened: {err}: mend its disk, move the file away, or choose another data_dir"
+            ) from err
         self.server_id: Final = self._tables.server_id
         self.totals = self._count(self._tables)
         for fault in self.totals.imbalances():
@@ -137,7 +139,7 @@ class SpoolFile:
         except sqlite3.Error as err:
             _LOGGER.warning("The spool's journal stays beside it: %s", err)
         self._abandon()
-        os.close(self._lock)
+        self._held.close()
 
     def _open(self) -> Tables:
         db = spool_connection.connect(self._path)
@@ -156,7 +158,7 @@ class SpoolFile:
             try:
                 self._tables = self._open()
                 self.totals = self._count(self._tables)
-            except (sqlite3.Error, OSError) as err:
+            except (sqlite3.Error, OSError, Misconfigured) as err:
                 raise RetryLater(f"the spool cannot be opened: {err}", after=_RETRY_S) from err
         return self._tables
 

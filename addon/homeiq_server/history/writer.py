@@ -72,13 +72,17 @@ class Writer:
 
     async def run(self) -> None:
         """Send rows and settle them until cancelled."""
+        spool_fails = False
         while True:
             try:
                 await self._persist(self._target.epoch)
                 while True:
                     await self._turn()
+                    spool_fails = False
             except RetryLater as err:
-                _LOGGER.warning("the writer waits for the spool: %s", err)
+                if not spool_fails:
+                    _LOGGER.warning("the writer waits for the spool: %s", err)
+                spool_fails = True
                 self._begin_anew()
                 await asyncio.sleep(err.after or _SPOOL_RETRY_S)
 
@@ -87,7 +91,9 @@ class Writer:
         await self._settle_due()
         if rows := await self._next_rows():
             unpacked = await asyncio.to_thread(unpack, rows)
-            await self._settle(unpacked.damaged)
+            if unpacked.damaged:
+                _LOGGER.error("%d rows of the spool are damaged: their lines are lost", len(unpacked.damaged))
+                await self._settle(unpacked.damaged)
             for request in unpacked.requests:
                 await self._deliver(request)
 
@@ -96,6 +102,8 @@ class Writer:
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 await self._idle.wait()
+                while await self._spool.take(after=self._cursor, max_lines=1, max_bytes=1):
+                    await self._idle.wait()  # it was idle before these rows came, and is about to notice them
 
     def report(self) -> WriterReport:
         """Return how things are now; no I/O."""

@@ -7,6 +7,11 @@ const HEADLINES = {
   degraded: "Events are kept, but something needs a look",
   unhealthy: "Events are not accepted at the moment",
 };
+const GAP_REASONS = {
+  restart: "not connected",
+  overflow: "buffer full",
+  hole: "lost here",
+};
 const DATABASE_STATES = {
   ok: "takes everything",
   starting: "is starting",
@@ -18,7 +23,7 @@ const DATABASE_STATES = {
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const precise = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
-const instant = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const instant = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 function element(name, attributes = {}, ...children) {
   const svg = name === "svg" || name === "rect";
@@ -43,7 +48,15 @@ function duration(seconds) {
 
 const ago = (iso) => (iso ? `${duration(Math.max(0, (Date.now() - Date.parse(iso)) / 1000))} ago` : "never");
 const at = (iso) => (iso ? instant.format(new Date(iso)) : "–");
-const size = (bytes) => `${precise.format(bytes / 1048576)} MiB`;
+
+function size(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  while (bytes >= 1000 && units.length > 1) {
+    bytes /= 1024;
+    units.shift();
+  }
+  return `${precise.format(bytes)} ${units[0]}`;
+}
 
 function pairs(rows) {
   return rows.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]);
@@ -126,11 +139,12 @@ function render(status) {
     ["Last write", ago(database.last_write_at)],
     ["Newest point", ago(database.newest_point_at)],
     ["Sent, not yet safe", `${whole.format(database.settling)} lines`],
+    ...Object.entries(status.history.left_out).map(([what, count]) => ["Cannot hold", `${whole.format(count)} ${what}`]),
   ]));
   show("intake", ...intake(status.intake));
   show("lines", ...lines(status.lines));
   show("gaps", table(["From", "To", "Events", "Why"],
-    gaps.newest.map((gap) => [at(gap.start), at(gap.end), gap.events == null ? "not counted" : whole.format(gap.events), gap.reason]),
+    gaps.newest.map((gap) => [at(gap.start), at(gap.end), gap.events == null ? "not counted" : whole.format(gap.events), GAP_REASONS[gap.reason] ?? gap.reason]),
     "None: nothing is known to be missing."));
   show("sources", table(["Instance", "Newest event", "Last heard of"],
     status.sources.map((source) => [source.source.slice(0, 8), at(source.last_event_at), ago(source.last_seen_at)]),

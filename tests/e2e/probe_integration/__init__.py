@@ -24,7 +24,7 @@ class Mode(StrEnum):
 # Attributes by name, because a REST client cannot say them.
 SPECIAL: Final = {
     "moment": datetime(2026, 11, 22, 3, 4, 5, 678901, UTC),
-    "rooms": frozenset({"kitchen"}),
+    "rooms": {"kitchen"},
     "mode": Mode.HEAT,
     "unspeakable": object(),
 }

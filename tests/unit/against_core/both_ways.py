@@ -1,21 +1,24 @@
 """One change of state, converted by Home Assistant's own ``influxdb`` integration and by us."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from homeassistant.core import Event as HassEvent
 from homeassistant.core import State
 from homeassistant.helpers.json import json_bytes
-from influxdb_client import Point
+from influxdb_client.client.write.point import Point
 
 with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # in the client of InfluxDB 1
     from homeassistant.components import influxdb
+    from homeassistant.components.influxdb.const import RE_DIGIT_TAIL
 
 from homeiq_server.history.line_protocol import INFLUX, Line
 from homeiq_server.history.points import ComponentNaming, Naming, PointSettings, build_schema
 from homeiq_server.model import Event
+
+__all__ = ["RE_DIGIT_TAIL", "home_assistant_line", "home_assistant_text", "our_line"]
 
 NO_NAMING: Mapping[str, Any] = {}
 TIME_S = 1_795_348_800.123457
@@ -32,8 +35,8 @@ def home_assistant_text(
     time_s: float = TIME_S,
 ) -> str | None:
     """Return the line that InfluxDB's client sends for Home Assistant, None when there is no point."""
-    options = influxdb._INFLUX_BASE_SCHEMA(dict(naming))  # noqa: SLF001 - what YAML goes through
-    convert = influxdb._generate_event_to_json(options)  # noqa: SLF001 - what is compared
+    options = influxdb._INFLUX_BASE_SCHEMA(dict(naming))
+    convert = influxdb._generate_event_to_json(options)
     data = {"new_state": State(entity_id, state, dict(attributes))}
     if (point := convert(HassEvent("state_changed", data, time_fired_timestamp=time_s))) is None:
         return None
@@ -79,24 +82,21 @@ def our_line(
 
 def our_naming(options: Mapping[str, Any]) -> Naming:
     """Return Home Assistant's options as ours."""
-    exceptions = {
-        key: {name: component_naming(values) for name, values in options.get(key, {}).items()}
-        for key in ("component_config", "component_config_domain", "component_config_glob")
+    converters: dict[str, Callable[[Any], Any]] = {
+        "tags_attributes": frozenset,
+        "ignore_attributes": frozenset,
+        "component_config": component_naming,
+        "component_config_domain": component_naming,
+        "component_config_glob": component_naming,
     }
-    names = {
-        key: options[key]
-        for key in ("measurement_attr", "default_measurement", "override_measurement", "tags")
-        if key in options
-    }
-    ignored = frozenset(options.get("ignore_attributes", ()))
-    return Naming(
-        **names, **exceptions, tags_attributes=frozenset(options.get("tags_attributes", ())), ignore_attributes=ignored
-    )
+    return Naming(**{key: converters.get(key, lambda value: value)(value) for key, value in options.items()})
 
 
-def component_naming(values: Mapping[str, Any]) -> ComponentNaming:
-    ignored = values.get("ignore_attributes")
-    return ComponentNaming(
-        override_measurement=values.get("override_measurement"),
-        ignore_attributes=None if ignored is None else frozenset(ignored),
-    )
+def component_naming(options: Mapping[str, Mapping[str, Any]]) -> dict[str, ComponentNaming]:
+    return {
+        name: ComponentNaming(
+            override_measurement=values.get("override_measurement"),
+            ignore_attributes=frozenset(values["ignore_attributes"]) if "ignore_attributes" in values else None,
+        )
+        for name, values in options.items()
+    }

@@ -11,9 +11,9 @@ from homeassistant.helpers import label_registry as lr
 from homeassistant.helpers.entityfilter import convert_include_exclude_filter
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.homeiq.filters import EntityFilter
+from tests.unit.homeiq.entries import other_entry
 
 _DOMAINS = ("light", "sensor", "switch")
 _ENTITIES = [f"{domain}.{name}" for domain in _DOMAINS for name in ("kitchen", "hall_power", "attic")]
@@ -52,8 +52,7 @@ def lamp(hass: HomeAssistant) -> er.RegistryEntry:
     labels, areas = lr.async_get(hass), ar.async_get(hass)
     mains, ground = labels.async_create("mains"), labels.async_create("ground")
     kitchen = areas.async_create("Kitchen", labels={ground.label_id})
-    owner = MockConfigEntry(domain="test")
-    owner.add_to_hass(hass)
+    owner = other_entry(hass)
     device = dr.async_get(hass).async_get_or_create(config_entry_id=owner.entry_id, identifiers={("test", "1")})
     dr.async_get(hass).async_update_device(device.id, area_id=kitchen.id, labels={mains.label_id})
     return er.async_get(hass).async_get_or_create(

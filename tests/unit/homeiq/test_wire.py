@@ -1,6 +1,6 @@
 """What the app reads of a state change; the other side's own structs read it here."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from enum import Enum, IntFlag, StrEnum
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from homeassistant.util import dt as dt_util
-from homeiq_changes import NOON, change
-from homeiq_server.model import Event as AppEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custom_components.homeiq.wire import ENTITY_ID, Change, Stream, build_body, serialise
+from homeiq_server.model import Event as AppEvent
+from tests.unit.homeiq.changes import NOON, change
 
 NOON_US = int(NOON) * 1_000_000
 

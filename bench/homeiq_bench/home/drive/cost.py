@@ -17,7 +17,7 @@ async def measure(hass: HomeAssistant, order: dict[str, Any]) -> dict[str, Any]:
     """Return the CPU seconds of each round: with nothing, with HomeIQ, with core's influxdb, in turn."""
     entries = {
         "homeiq": await add_homeiq(hass, order["homeiq_url"], order["homeiq_token"]),
-        "influxdb": await add_influxdb(hass, order["influxdb_url"]),
+        "influxdb": await add_influxdb(hass, order["influxdb_port"]),
     }
     for entry_id in entries.values():
         await switch(hass, entry_id, on=False)

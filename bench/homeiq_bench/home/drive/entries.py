@@ -19,11 +19,13 @@ async def add_homeiq(hass: HomeAssistant, url: str, token: str) -> str:
     return _entry_id(done)
 
 
-async def add_influxdb(hass: HomeAssistant, url: str) -> str:
+async def add_influxdb(hass: HomeAssistant, port: int) -> str:
     """Set core's own influxdb integration up with its defaults, and return the entry's id."""
     config = {
         "api_version": "2",
-        "url": url,
+        "host": "127.0.0.1",
+        "port": port,
+        "ssl": False,
         "token": "bench",
         "organization": "bench",
         "bucket": "bench",

@@ -1,7 +1,6 @@
 """A database on loopback that answers as InfluxDB 1, 2 and 3 and VictoriaMetrics do, over real HTTP."""
 
 import asyncio
-import gzip
 import json
 import socket
 import ssl
@@ -40,9 +39,15 @@ class FakeDatabase:
     Attributes:
         stored: Every line that it took, in order; what it takes twice stands twice.
         requests: Method and path of everything that it was asked.
+        write_sizes: Lines of each write that was looked at.
+        queries, authorizations, encodings: Of those writes.
         connections: The other ends of the connections that it saw.
         scripted: Answers to the next writes.
+        metrics: Answers every request for metrics.
         limit_bytes: Larger requests, unpacked, are answered 413.
+        hides_bad_lines: As VictoriaMetrics did before 1.105.
+        go_on: While clear it hangs, and ``hanging`` tells that a request does.
+        metrics_open: While clear it hangs when asked for metrics, so that nothing can settle.
     """
 
     def __init__(self, dialect: str = "influx2", *, token: str | None = None, version: str = "v1.145.0") -> None:
@@ -54,6 +59,7 @@ class FakeDatabase:
         self.write_sizes: list[int] = []
         self.queries: list[dict[str, str]] = []
         self.authorizations: set[str | None] = set()
+        self.encodings: set[str | None] = set()
         self.metrics: Scripted | None = None
         self.connections: set[tuple[str, int]] = set()
         self.scripted: deque[Scripted] = deque()
@@ -62,6 +68,8 @@ class FakeDatabase:
         self.hanging = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
+        self.metrics_open = asyncio.Event()
+        self.metrics_open.set()
         self.starts = 0
         self.url = ""
         self._flushed = 0
@@ -129,6 +137,7 @@ class FakeDatabase:
         return web.Response(text="OK")
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        await self.metrics_open.wait()
         if self.metrics:
             return web.Response(status=self.metrics.status, text=self.metrics.body)
         if self.dialect != "victoria":
@@ -137,7 +146,8 @@ class FakeDatabase:
         return web.Response(text=f"process_start_time_seconds {1_000 + self.starts}\n{version}\n")
 
     async def _write(self, request: web.Request) -> web.Response:
-        body = gzip.decompress(await request.read()) if "Content-Encoding" in request.headers else await request.read()
+        self.encodings.add(request.headers.get("Content-Encoding"))
+        body = await request.read()  # unpacked by aiohttp
         if self.scripted:
             answer = self.scripted.popleft()
             return web.Response(status=answer.status, text=answer.body, headers=answer.headers)
@@ -218,6 +228,7 @@ async def running(database: FakeDatabase, tls: ssl.SSLContext | None = None) -> 
         yield database
     finally:
         database.go_on.set()
+        database.metrics_open.set()
         await database.stop()
 
 

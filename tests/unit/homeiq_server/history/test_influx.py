@@ -49,6 +49,7 @@ async def test_a_large_body_is_packed_and_arrives_whole() -> None:
     ):
         assert await target.write(b"\n".join(lines), precision="us") is None
         assert database.stored == lines
+        assert database.encodings == {"gzip"}
 
 
 @pytest.mark.parametrize(
@@ -169,12 +170,14 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_no_secret_is_shown_even_when_the_other_side_repeats_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     settings = InfluxSettings(url="http://127.0.0.1:1", token=SECRET, username=None, password=SECRET)
-    async with running(FakeDatabase(token="another")) as database:
-        async with connected(replace(settings, url=database.url)) as target:
-            refused = await target.write(LINES, precision="us")
-            database.scripted.append(Scripted(502, f"<html>Authorization: Token {SECRET}</html>"))
-            repeated = await target.write(LINES, precision="us")
-            shown = [repr(target), repr(settings), str(vars(target)["url"]), repr(refused), repr(repeated), caplog.text]
+    async with (
+        running(FakeDatabase(token="another")) as database,
+        connected(replace(settings, url=database.url)) as target,
+    ):
+        refused = await target.write(LINES, precision="us")
+        database.scripted.append(Scripted(502, f"<html>Authorization: Token {SECRET}</html>"))
+        repeated = await target.write(LINES, precision="us")
+        shown = [repr(target), repr(settings), target.url, repr(refused), repr(repeated), caplog.text]
     assert isinstance(repeated, Refusal)
     assert SECRET not in "".join(shown) + repeated.text
 

@@ -110,8 +110,8 @@ LINES = [b"m,t=a f=1.0 1", b"m,t=b f=2i 2", b"n f=3i 3", b'it\'s: broken "x"', b
         ('{"error":"p","data":{"original_line":"m,t=b f=2i 2","line_number":5,"error_message":"conflict"}}', [4]),
         (
             (
-                '{"error":"partial write: field type conflict: input field \\"f\\" on measurement \\"m\\" is type integer,'
-                ' already exists as type float dropped=2"}'
+                '{"error":"partial write: field type conflict: input field \\"f\\" on measurement \\"m\\" is'
+                ' type integer, already exists as type float dropped=2"}'
             ),
             [1, 4],
         ),

@@ -37,6 +37,13 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_bytes() == b"my holiday photographs" * 1000
 
 
+def test_a_folder_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+
+    with pytest.raises(Misconfigured, match=r"taken/spool\.sqlite cannot be opened"):
+        open_file(tmp_path / "taken")
+
+
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite"
     change(path, "CREATE TABLE photographs (x)")

@@ -1,5 +1,6 @@
 """What the spool stores, what it refuses, and that its numbers add up."""
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -251,6 +252,18 @@ def test_a_full_spool_still_knows_duplicates_and_takes_what_needs_no_room(tmp_pa
     settle(file, Settled(row_id=take(file)[0].id, written=3))
     put(file, intake(3))
     file.close()
+
+
+def test_a_full_disk_refuses_the_commit_and_keeps_all_that_was_acknowledged(file: SpoolFile) -> None:
+    put(file, intake(1))
+    file._ready().db.execute("PRAGMA max_page_count = 1").fetchall()  # as many as there are: SQLITE_FULL
+    body = random.Random(1).randbytes(100_000).replace(b"\n", b" ")  # noqa: S311 - what does not compress
+
+    with pytest.raises(RetryLater, match="full"):
+        file.commit([Put(Intake(channel="events", tally=tally(converted=1), lines=Lines(body, 1)), "influx")])
+
+    put(file, intake(2))  # the new connection has no such limit
+    assert file.totals.lines.spooled == 6
 
 
 def test_labels_are_kept_by_source_and_the_newest_wins(file: SpoolFile) -> None:

@@ -1,4 +1,3 @@
-
 import pytest
 
 from homeiq_server.history.line_protocol import Line
@@ -85,6 +84,12 @@ def test_a_text_with_digits_also_gives_a_number() -> None:
         "when_str": "2026-11-22",
         "when": 20261122.0,
     }
+
+
+def test_a_text_of_thousands_of_digits_is_read_like_any_other() -> None:
+    text = "1" * 20_000 + ".." + "2" * 20_000
+
+    assert fields("1", a=text) == {"value": 1.0, "a_str": text}
 
 
 def test_an_attribute_gives_way_to_the_state() -> None:

@@ -29,14 +29,17 @@ class FakeApp:
         in_flight: The most event requests that were ever handled at once.
         lose_answers: So many batches are stored without an answer.
         refuse: Decides before anything is stored; a response is the answer.
-        hold: While it is not set, requests wait.
+        before_info: Called when somebody asks who this is.
+        hold: While it is not set, batches wait.
+        hold_info: While it is not set, whoever asks who this is waits.
+        server_id: None to be somebody else altogether.
     """
 
     token: str = TOKEN
     api_version: int = 1
     min_api_version: int = 1
     version: str = "0.1.0"
-    server_id: str = SERVER_ID
+    server_id: str | None = SERVER_ID
     port: int = 0
     events: list[list[Any]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -51,13 +54,16 @@ class FakeApp:
     lose_answers: int = 0
     refuse: Answer | None = None
     reject: Callable[[list[Any]], bool] = lambda _: False
+    before_info: Callable[[], object] = lambda: None
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     status_code: int = 200
+    hold_info: asyncio.Event = field(default_factory=asyncio.Event)
     _handling: int = 0
     _runner: web.AppRunner | None = None
 
     def __post_init__(self) -> None:
         self.hold.set()
+        self.hold_info.set()
 
     @property
     def url(self) -> str:
@@ -68,7 +74,9 @@ class FakeApp:
         return [(event[0], event[1]) for event in self.events]
 
     async def start(self) -> None:
-        """Listen; after a stop on the same port as before."""
+        """Listen, unless it does; after a stop on the same port as before."""
+        if self._runner is not None:
+            return
         app = web.Application(client_max_size=8 * 1024 * 1024)
         app.add_routes(
             [
@@ -105,9 +113,11 @@ class FakeApp:
 
     async def _info(self, _: web.Request) -> web.Response:
         self.asked_info += 1
+        self.before_info()
+        await self.hold_info.wait()
         return web.json_response(
             {
-                "server_id": self.server_id,
+                **({} if self.server_id is None else {"server_id": self.server_id}),
                 "name": "HomeIQ",
                 "version": self.version,
                 "api_version": self.api_version,
@@ -116,7 +126,7 @@ class FakeApp:
         )
 
     async def _status(self, _: web.Request) -> web.Response:
-        if self.status_code != 200:  # noqa: PLR2004 - HTTP
+        if self.status_code != 200:
             return problem(self.status_code, "as the test wants it")
         return web.json_response(
             {
@@ -146,7 +156,7 @@ class FakeApp:
         if self.refuse is not None and (answer := self.refuse(body)) is not None:
             return answer
         answer = self._store(body)
-        if answer.status == 200 and self.lose_answers:  # noqa: PLR2004 - HTTP
+        if answer.status == 200 and self.lose_answers:
             self.lose_answers -= 1
             assert request.transport is not None
             request.transport.abort()

@@ -1,0 +1,53 @@
+"""Real programs for the tests of this folder, each started and stopped by the test that needs it."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
+
+_LOCAL = Path(__file__).parents[2] / ".tools/bin/victoria-metrics"
+
+
+class RunningVictoriaMetrics:
+    """A VictoriaMetrics with the flags and under the supervision of the app.
+
+    Attributes:
+        url: Where it listens, the same after a restart.
+    """
+
+    def __init__(self, database: VictoriaMetrics) -> None:
+        self._database = database
+        self.url = database.url
+
+    async def restart(self, *, kill: bool) -> None:
+        """End its process, by ``kill`` without a chance to put anything on disk; return when the next one answers."""
+        generation, pid = self._database.generation, self._database.pid
+        assert pid
+        os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
+        async with asyncio.timeout(60):
+            while self._database.generation == generation:  # noqa: ASYNC110 - another process has no event
+                await asyncio.sleep(0.02)
+            await self._database.ready()
+
+
+@pytest.fixture
+async def victoria_metrics(tmp_path: Path) -> AsyncIterator[RunningVictoriaMetrics]:
+    """A VictoriaMetrics on a free port, with an empty folder."""
+    program = _LOCAL if _LOCAL.exists() else shutil.which("victoria-metrics")
+    if program is None:
+        pytest.skip("there is no victoria-metrics here: scripts/setup brings it")
+    database = VictoriaMetrics(data_dir=tmp_path / "database", program=Path(program))
+    task = asyncio.create_task(database.run(), name="victoria-metrics")
+    try:
+        async with asyncio.timeout(60):
+            await database.ready()
+        yield RunningVictoriaMetrics(database)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,44 @@
+"""Config entries for a fake app."""
+
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_TOKEN, CONF_URL
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped] # the harness has no types
+    MockConfigEntry,
+)
+
+from custom_components.homeiq.const import CONF_APP_SLUG, DOMAIN
+from tests.unit.homeiq.fake_app import SERVER_ID, FakeApp
+
+type Entry = ConfigEntry[Any]
+
+
+def other_entry(hass: HomeAssistant) -> Entry:
+    """Add an entry of some other integration, to own devices and entities."""
+    entry: Entry = MockConfigEntry(domain="test")
+    entry.add_to_hass(hass)  # type: ignore[attr-defined] # of the harness
+    return entry
+
+
+def app_entry(
+    hass: HomeAssistant, app: FakeApp, *, options: dict[str, Any] | None = None, app_slug: str | None = None
+) -> Entry:
+    """Add an entry for ``app``; with a slug it is one of which the Supervisor has told."""
+    entry: Entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="HomeIQ",
+        unique_id=SERVER_ID,
+        data={CONF_URL: app.url, CONF_TOKEN: app.token} | ({CONF_APP_SLUG: app_slug} if app_slug else {}),
+        options=options or {},
+    )
+    entry.add_to_hass(hass)  # type: ignore[attr-defined] # of the harness
+    return entry
+
+
+async def set_up(hass: HomeAssistant, entry: Entry) -> Entry:
+    """Set the entry up, and return it."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
