@@ -20,7 +20,8 @@ from homeiq_server.history.writer import Writer
 from homeiq_server.history.writer_report import WriterReport
 from homeiq_server.options import Component, Options, Secret
 from homeiq_server.retention import KeptOnly
-from homeiq_server.status import DatabaseState, DatabaseStatus, LatencyStatus, utc_or_none
+from homeiq_server.status import utc_or_none
+from homeiq_server.status_shape import DatabaseState, DatabaseStatus, LatencyStatus
 
 _LOGGER = logging.getLogger(__name__)
 

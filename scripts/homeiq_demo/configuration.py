@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOMEIQ = ROOT / "custom_components" / "homeiq"
 
 # What Home Assistant starts by default is enough; `default_config` would add integrations that search the network.
-# Two libraries of the demo's cameras look for programs of the machine and shout when there are none. Home Assistant's voice
-# assistant needs libraries that have no wheels for Python 3.14, so it is not set up.
+# Two libraries of the demo's cameras look for programs of the machine and shout when there are none. Home Assistant's
+# voice assistant needs libraries that have no wheels for Python 3.14, so it is not set up.
 CONFIGURATION = """\
 homeassistant:
   name: {name}

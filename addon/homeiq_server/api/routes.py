@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from homeiq_server.intake import EventIntake
-from homeiq_server.status import Status
+from homeiq_server.status_shape import Status
 from homeiq_server.token import Token
 
 from . import page, prometheus_proxy

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from homeassistant.core import HomeAssistant
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 # Imported before any Home Assistant mounts its config folder, whose own custom_components would hide ours.
 from custom_components.homeiq import forwarder
+from tests.unit.homeiq.entries import Entry, app_entry, set_up
 from tests.unit.homeiq.fake_app import FakeApp
 
 
@@ -36,3 +38,9 @@ async def app(_integration: None) -> AsyncIterator[FakeApp]:
     fake.hold.set()
     fake.hold_info.set()
     await fake.stop()
+
+
+@pytest.fixture
+async def entry(hass: HomeAssistant, app: FakeApp) -> Entry:
+    """A loaded entry."""
+    return await set_up(hass, app_entry(hass, app))

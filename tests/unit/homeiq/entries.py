@@ -1,4 +1,4 @@
-"""Config entries for a fake app."""
+"""Config entries for a fake app, and what came of the changes that they forward."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     MockConfigEntry,
 )
 
+from custom_components.homeiq.buffer import Buffer
 from custom_components.homeiq.const import CONF_APP_SLUG, DOMAIN
 from tests.unit.homeiq.fake_app import SERVER_ID, FakeApp
 
@@ -42,3 +43,23 @@ async def set_up(hass: HomeAssistant, entry: Entry) -> Entry:
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     return entry
+
+
+def buffer_of(entry: Entry) -> Buffer:
+    buffer: Buffer = entry.runtime_data.forwarder.buffer
+    return buffer
+
+
+def is_accounted_for(buffer: Buffer) -> bool:
+    return buffer.added == len(buffer) + buffer.delivered + buffer.lost + buffer.refused
+
+
+def set_states(hass: HomeAssistant, count: int, entity_id: str = "sensor.counter") -> list[tuple[str, str | None]]:
+    """Change a state ``count`` times; return what the app should have of it in the end."""
+    for number in range(count):
+        hass.states.async_set(entity_id, str(number))
+    return [(entity_id, str(number)) for number in range(count)]
+
+
+def of(app: FakeApp, entity_id: str = "sensor.counter") -> list[tuple[str, str | None]]:
+    return [pair for pair in app.states if pair[0] == entity_id]

@@ -7,6 +7,7 @@ import pytest
 from custom_components.homeiq.buffer import Buffer
 from custom_components.homeiq.wire import TIME_US, Batch
 from tests.unit.homeiq.changes import NOON, change
+from tests.unit.homeiq.entries import is_accounted_for
 
 NOON_US = int(NOON) * 1_000_000
 
@@ -16,10 +17,6 @@ def filled(limit: int, count: int) -> Buffer:
     for number in range(count):
         buffer.add(change(number))
     return buffer
-
-
-def is_accounted_for(buffer: Buffer) -> bool:
-    return buffer.added == len(buffer) + buffer.delivered + buffer.lost + buffer.refused
 
 
 def test_a_full_buffer_gives_up_the_oldest_and_says_between_when() -> None:

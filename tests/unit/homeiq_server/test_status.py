@@ -5,15 +5,14 @@ import pytest
 
 from homeiq_server.api.metrics import StatusCollector
 from homeiq_server.history.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
-from homeiq_server.status import (
+from homeiq_server.status import Seen, build
+from homeiq_server.status_shape import (
     DatabaseState,
     DatabaseStatus,
     HistoryStatus,
     LatencyStatus,
     RateStatus,
-    Seen,
     Status,
-    build,
 )
 
 HOUR_US = 3_600_000_000
@@ -55,7 +54,7 @@ def test_nothing_wrong_is_ok_without_a_reason() -> None:
     [
         ("starting", "starting"),
         ("unreachable", "influx_url"),
-        ("refusing", "disk or memory"),
+        ("refusing", "disk"),
         ("misconfigured", "influx_token"),
     ],
 )
@@ -65,6 +64,12 @@ def test_each_fault_of_the_database_degrades_with_its_remedy(state: DatabaseStat
     assert _codes(status) == [f"database_{state}"]
     assert word in status.reasons[0].message
     assert state == "starting" or "its own words" in status.reasons[0].message
+
+
+def test_the_embedded_database_is_not_blamed_on_an_option() -> None:
+    message = _status(database=DatabaseStatus(embedded=True, state="unreachable", error="why")).reasons[0].message
+    assert message.startswith("The embedded database does not answer (why).")
+    assert "influx" not in message
 
 
 def test_history_switched_off_is_no_fault() -> None:

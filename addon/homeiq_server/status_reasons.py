@@ -1,0 +1,82 @@
+"""Why the status is not ``ok``: one place for every cause, its sentence and its remedy."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from .status_shape import DatabaseStatus, Reason, SpoolStatus
+
+_MEBIBYTE: Final = 1024 * 1024
+_FILLING: Final = 0.8  # of the spool's limit
+_SILENT_AFTER_S: Final = 3_600
+
+_REFUSALS: Final = {
+    "stopping": "The server is stopping. Events wait in Home Assistant; nothing needs to be done.",
+    "database_unknown": "Events wait in Home Assistant: {cause}. Check that it runs and that influx_url is right.",
+    "spool_refuses": "Events wait in Home Assistant: {cause}. Look at the disk that data_dir is on; it may be full.",
+}
+
+
+def faults(refusals: Iterable[tuple[str, str]], spool: SpoolStatus) -> Iterator[Reason]:
+    """Yield why no event is accepted; ``refusals`` are pairs of code and cause."""
+    is_full = spool.fill >= 1
+    for code, cause in refusals:
+        if not (is_full and code == "spool_refuses"):
+            yield Reason(code, _REFUSALS[code].format(cause=cause))
+    if is_full:
+        yield Reason(
+            "spool_full",
+            f"The queue on disk is full ({spool.limit_bytes // _MEBIBYTE} MiB), so events wait in Home Assistant, which"
+            " cannot keep them for long: bring the database back, or raise spool_limit_mb.",
+        )
+
+
+_DATABASE_REASONS: Final = {
+    "starting": "{database} is starting. {kept}; nothing needs to be done.",
+    "unreachable": "{database} does not answer ({error}). {kept}: {remedy}.",
+    "refusing": "{database} takes nothing at the moment ({error}). {kept}: see its log, it may lack disk or memory.",
+    "misconfigured": "{database} refuses us ({error}). {kept}: {remedy}.",
+}
+_REMEDIES: Final = {
+    "unreachable": "check that it runs and that influx_url is right",
+    "misconfigured": "correct influx_token, influx_org or influx_bucket, then start the app again",
+}
+_KEPT: Final = "What was accepted is on disk and will be written"
+
+
+def warnings(
+    database: DatabaseStatus, spool: SpoolStatus, *, silent_s: int, imbalances: Iterable[str]
+) -> Iterator[Reason]:
+    """Yield what goes wrong while events are still accepted.
+
+    Args:
+        database: How it is.
+        spool: How full it is.
+        silent_s: For how long no source has sent anything.
+        imbalances: A sentence for each law that does not hold.
+    """
+    yield from _of_database(database)
+    if _FILLING <= spool.fill < 1:
+        yield Reason(
+            "spool_filling",
+            f"The queue on disk is {spool.fill:.0%} full of {spool.limit_bytes // _MEBIBYTE} MiB; when it is full,"
+            " events wait in Home Assistant: see to the database, or raise spool_limit_mb.",
+        )
+    if silent_s >= _SILENT_AFTER_S:
+        yield Reason(
+            "no_events",
+            f"No Home Assistant has sent anything for {silent_s // 60} minutes: check that it runs and that its HomeIQ"
+            " integration is loaded.",
+        )
+    for imbalance in imbalances:
+        yield Reason("counters_disagree", f"The counters do not add up, please report this: {imbalance}.")
+
+
+def _of_database(database: DatabaseStatus) -> Iterator[Reason]:
+    if sentence := _DATABASE_REASONS.get(database.state):
+        message = sentence.format(
+            database="The embedded database" if database.embedded else f"The database at {database.url}",
+            error=database.error or "it gave no reason",
+            kept=_KEPT,
+            remedy="see the app's log" if database.embedded else _REMEDIES.get(database.state, ""),
+        )
+        yield Reason(f"database_{database.state}", message)

@@ -1,0 +1,149 @@
+"""What ``GET /api/v1/status`` answers, key by key."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+type Level = Literal["ok", "degraded", "unhealthy"]
+type DatabaseState = Literal["ok", "starting", "unreachable", "refusing", "misconfigured", "off"]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why the status is not ``ok``: a stable code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class ChannelStatus(msgspec.Struct, frozen=True):
+    """One channel's side of the law of the intake, in items."""
+
+    received: int
+    converted: int
+    skipped: int
+    rejected: int
+    duplicate: int
+    skipped_by_reason: Mapping[str, int]
+    rejected_by_reason: Mapping[str, int]
+
+
+class LineStatus(msgspec.Struct, frozen=True):
+    """The law of the lines."""
+
+    spooled: int
+    written: int
+    queued: int
+    dead: int
+    dropped: int
+    dropped_by_reason: Mapping[str, int]
+
+
+class GapStatus(msgspec.Struct, frozen=True):
+    """A stretch of time for which a source's events are missing; ``events`` is None when nobody counted."""
+
+    source: str
+    start: datetime
+    end: datetime
+    events: int | None
+    reason: str
+
+
+class GapsStatus(msgspec.Struct, frozen=True):
+    """How many gaps are open, and the newest ones, open or closed."""
+
+    open: int
+    newest: list[GapStatus]
+
+
+class SourceStatus(msgspec.Struct, frozen=True):
+    """How far one Home Assistant has come."""
+
+    source: str
+    last_event_at: datetime | None
+    last_seen_at: datetime
+
+
+class HistoryStatus(msgspec.Struct, frozen=True):
+    """Whether history is kept, and as which points; ``left_out`` counts what the database cannot hold of them."""
+
+    state: Literal["on", "off"]
+    schema: str
+    left_out: Mapping[str, int] = {}
+
+
+class RateStatus(msgspec.Struct, frozen=True):
+    """Over the last minute."""
+
+    events_per_minute: float
+    lines_written_per_minute: float
+
+
+class LatencyStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds, of the latest ones; None when there were none yet."""
+
+    write_p50_s: float | None = None
+    write_p99_s: float | None = None
+    accepted_to_written_p99_s: float | None = None
+    commit_p50_s: float | None = None
+    commit_p99_s: float | None = None
+
+
+class SpoolStatus(msgspec.Struct, frozen=True):
+    """The queue on disk; ``fill`` is the part of the limit that is taken."""
+
+    bytes: int
+    limit_bytes: int
+    fill: float
+    oldest_age_s: float | None
+
+
+class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The database and how writing to it goes.
+
+    Attributes:
+        embedded: Whether it is our own.
+        product: None until it was asked.
+        version: None until it was asked.
+        url: Without credentials.
+        state: See ``DatabaseState``.
+        error: Its own words, when all is not well.
+        retry_in_s: Until the next attempt.
+        last_write_at: When it last took lines.
+        newest_point_at: The newest point's own time.
+        settling: Lines that it took, but may not yet have on disk.
+    """
+
+    embedded: bool = False
+    url: str = ""
+    state: DatabaseState = "off"
+    product: str | None = None
+    version: str | None = None
+    error: str | None = None
+    retry_in_s: float | None = None
+    last_write_at: datetime | None = None
+    newest_point_at: datetime | None = None
+    settling: int = 0
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it, as ``GET /api/v1/status`` answers."""
+
+    status: Level
+    reasons: list[Reason]
+    version: str
+    api_version: int
+    server_id: str
+    started_at: datetime
+    uptime_s: float
+    history: HistoryStatus
+    intake: dict[str, ChannelStatus]
+    lines: LineStatus
+    missed: int
+    gaps: GapsStatus
+    rates: RateStatus
+    latency: LatencyStatus
+    spool: SpoolStatus
+    database: DatabaseStatus
+    sources: list[SourceStatus]
