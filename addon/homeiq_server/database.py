@@ -16,8 +16,7 @@ from homeiq_server.history.influx import Influx, InfluxSettings
 from homeiq_server.history.points import ComponentNaming, PointSettings, Schema, build_schema
 from homeiq_server.history.spool import Spool
 from homeiq_server.history.target import Identity
-from homeiq_server.history.writer import Writer
-from homeiq_server.history.writer_report import WriterReport
+from homeiq_server.history.writer import Writer, WriterReport
 from homeiq_server.options import Component, Options, Secret
 from homeiq_server.retention import KeptOnly
 from homeiq_server.status import utc_or_none

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from homeiq_server import API_VERSION, VERSION
-from homeiq_server.history.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
+from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
 
 from . import status_reasons
 from .status_shape import (

@@ -8,8 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOMEIQ = ROOT / "custom_components" / "homeiq"
 
 # What Home Assistant starts by default is enough; `default_config` would add integrations that search the network.
-# Two libraries of the demo's cameras look for programs of the machine and shout when there are none. Home Assistant's
-# voice assistant needs libraries that have no wheels for Python 3.14, so it is not set up.
+# Two libraries of the demo's cameras look for programs of the machine and shout when there are none.
 CONFIGURATION = """\
 homeassistant:
   name: {name}
@@ -38,9 +37,6 @@ logger:
     haffmpeg: critical
     homeassistant.components.camera.img_util: critical
     custom_components.homeiq: {homeiq_level}
-  filters:
-    homeassistant.setup:
-      - assist_(pipeline|satellite)
 {integrations}
 """
 

@@ -10,6 +10,7 @@ from .process import DemoError, Process, plain_environment, wait_for
 from .rest import Json, Rest
 
 HASS = ROOT / ".venvs" / "newest" / "bin" / "hass"
+STAND_INS = Path(__file__).parent / "stand_ins"
 START_S = 90
 STOP_S = 60
 MOST_STEPS = 5
@@ -21,7 +22,8 @@ class HomeAssistant:
     def __init__(self, folder: Path, *, port: int, log: Path) -> None:
         """Run on the configuration folder ``folder`` (see ``write_configuration``)."""
         command = (str(HASS), "--skip-pip", "--config", str(folder))
-        self.process = Process("Home Assistant", command, log=log, env=plain_environment())
+        environment = plain_environment({"PYTHONPATH": str(STAND_INS)})
+        self.process = Process("Home Assistant", command, log=log, env=environment)
         self.rest = Rest(f"http://127.0.0.1:{port}")
 
     async def __aenter__(self) -> Self:
@@ -50,8 +52,6 @@ class HomeAssistant:
         enter = await wait_for("Home Assistant's first answer", self._way_in, deadline_s=START_S)
         await enter()
         await wait_for("Home Assistant to finish its start", self._running, deadline_s=START_S)
-        # It tells the user of integrations whose requirements are not installed (voice); the demo does without.
-        await self.call("persistent_notification", "dismiss_all")
 
     async def stop(self) -> int | None:
         """Let it stop in order, and return its exit code."""

@@ -46,6 +46,10 @@ def figures(status: dict[str, Any]) -> dict[str, str]:
     return {
         "status": status["status"],
         "received": str(events.get("received", 0)),
-        **{name: str(lines[name]) for name in ("written", "queued", "dead", "dropped")},
+        "written": str(lines["written"]),
+        "queued": str(lines["queued"]),
+        "of them sent": str(status["database"]["settling"]),
+        "dead": str(lines["dead"]),
+        "dropped": str(lines["dropped"]),
         "newest point": age,
     }

@@ -39,6 +39,12 @@ async def test_the_entities_show_what_the_status_says(home: Home) -> None:
     assert (seen["dead"], seen["dropped"]) == (after["dead"], after["dropped"]) == (0, 0)
 
 
+async def test_home_assistant_can_describe_every_action_as_its_page_asks(home: Home) -> None:
+    described = {domain["domain"] for domain in await home.home_assistant.rest.get("/api/services")}
+
+    assert {"homeassistant", "light", "probe"} <= described
+
+
 async def test_the_connection_is_shown(home: Home) -> None:
     states = {state["entity_id"]: state["state"] for state in await home.home_assistant.states()}
 

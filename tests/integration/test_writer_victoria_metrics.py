@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from homeiq_server.history.influx import Influx, InfluxSettings
-from homeiq_server.history.outage import Timing
 from homeiq_server.history.spool import Spool
 from homeiq_server.history.writer import Writer
+from homeiq_server.history.writer.outage import Timing
 from homeiq_server.model import Intake, Lines, Tally
 
 SETTLING_S = 5.0

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from homeiq_server.history.answers import Action, Category, Refusal
+from homeiq_server.history.spool import Row, Settled
+from homeiq_server.history.target import Identity
 from homeiq_server.rates import Rate
-
-from .answers import Action, Category, Refusal
-from .spool import Row, Settled
-from .target import Identity
 
 _WINDOW: Final = 512
 

@@ -13,10 +13,10 @@ from typing import Final
 from homeiq_server.errors import Misconfigured, Rejected, RetryLater
 from homeiq_server.model import Labels, Receipt
 
-from . import spool_changes, spool_connection
-from .spool_changes import Put
-from .spool_rows import Row, Settled
-from .spool_tables import Group, Tables
+from . import changes, connection
+from .changes import Put
+from .rows import Row, Settled
+from .tables import Group, Tables
 from .totals import Totals
 
 type Change = Put | tuple[Settled, ...]
@@ -60,7 +60,7 @@ class SpoolFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with ExitStack() as held:
-                held.callback(os.close, spool_connection.lock(path))
+                held.callback(os.close, connection.lock(path))
                 self._tables: Tables | None = self._open()
                 self._held = held.pop_all()
         except (sqlite3.Error, OSError) as err:
@@ -142,7 +142,7 @@ class SpoolFile:
         self._held.close()
 
     def _open(self) -> Tables:
-        db = spool_connection.connect(self._path)
+        db = connection.connect(self._path)
         try:
             return Tables(db)
         except BaseException:
@@ -174,8 +174,8 @@ class SpoolFile:
         try:
             with tables.part():
                 if isinstance(change, Put):
-                    return spool_changes.put(tables, group, change, limit_bytes=self._limit_bytes)
-                spool_changes.settle(tables, group, change)
+                    return changes.put(tables, group, change, limit_bytes=self._limit_bytes)
+                changes.settle(tables, group, change)
                 return None
         except (OverflowError, UnicodeEncodeError, sqlite3.IntegrityError, sqlite3.DataError) as err:
             rejected = Rejected(f"the spool cannot hold this: {err}")

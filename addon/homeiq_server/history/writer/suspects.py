@@ -11,8 +11,7 @@ from typing import Final
 import msgspec
 
 from homeiq_server.errors import Rejected
-
-from .line_protocol import INFLUX
+from homeiq_server.history.line_protocol import INFLUX
 
 _TYPES: Final = {
     "boolean": bool,

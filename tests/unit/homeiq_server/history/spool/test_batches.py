@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeiq_server.history import spool_batches
-from homeiq_server.history.spool_batches import Batch, merge
+from homeiq_server.history.spool import batches as spool_batches
+from homeiq_server.history.spool.batches import Batch, merge
 from homeiq_server.model import Lines
 
 texts = st.lists(

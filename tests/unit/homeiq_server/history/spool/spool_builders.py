@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from homeiq_server.history.spool_changes import Put
-from homeiq_server.history.spool_file import Outcome, SpoolFile
+from homeiq_server.history.spool.changes import Put
+from homeiq_server.history.spool.file import Outcome, SpoolFile
 from homeiq_server.model import Gap, Intake, Lines, Position, Receipt, Tally
 
 SECOND_US = 1_000_000

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.unit.homeiq_server.history.spool_builders import open_file
+from tests.unit.homeiq_server.history.spool.spool_builders import open_file
 
 # Four streams put as fast as they can while rows are settled; all is told on standard output, lines after
 # they were acknowledged, but settled ones before, because a kill may come between the commit and the word.

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from .spool_batches import Batch, merge
-from .spool_counters import GAPS, LINES, Counters, Key
-from .spool_labels import EntityLabels
-from .spool_queue import DeadLetters, Queue
-from .spool_sources import Gaps, Sources, Streams
+from .batches import Batch, merge
+from .counters import GAPS, LINES, Counters, Key
+from .labels import EntityLabels
+from .queue_table import DeadLetters, Queue
+from .sources import Gaps, Sources, Streams
 from .totals import LineTotals, Totals
 
 _FORGET_EVERY_US: Final = 3600 * 1_000_000

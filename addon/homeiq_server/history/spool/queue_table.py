@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from itertools import starmap
 from typing import Final, NamedTuple
 
-from .spool_batches import Batch, Packer
-from .spool_rows import DeadLetter, Row
+from .batches import Batch, Packer
+from .rows import DeadLetter, Row
 
 MAX_DEAD_BYTES: Final = 64 * 1024 * 1024
 _MAX_REASON_CHARACTERS: Final = 1_000

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import RetryLater, SequenceHole
-from homeiq_server.history import spool as spool_module
 from homeiq_server.history.spool import Settled, Spool
-from homeiq_server.history.spool_tables import Tables
+from homeiq_server.history.spool.tables import Tables
 from homeiq_server.model import Labels
-from tests.unit.homeiq_server.history.spool_builders import GIBIBYTE, intake
+from tests.unit.homeiq_server.history.spool.spool_builders import GIBIBYTE, intake
 
 
 @pytest.fixture
@@ -145,7 +144,7 @@ async def test_labels_can_be_read_back(spool: Spool) -> None:
 
 
 async def test_what_waits_is_bounded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "MAX_WAITING_BYTES", 20)
+    monkeypatch.setattr("homeiq_server.history.spool.spool.MAX_WAITING_BYTES", 20)
     first = asyncio.create_task(spool.put(intake(1)))
     await asyncio.sleep(0)
 

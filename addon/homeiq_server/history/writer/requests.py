@@ -6,9 +6,9 @@ from itertools import accumulate, groupby
 from typing import Final
 
 from homeiq_server.errors import Rejected
+from homeiq_server.history.spool import DeadLetter, Row, Settled
 
 from .isolation import Condemned
-from .spool import DeadLetter, Row, Settled
 
 MAX_LINES: Final = 5_000
 MAX_BYTES: Final = 2 * 1024 * 1024

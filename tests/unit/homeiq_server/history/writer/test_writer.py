@@ -12,10 +12,10 @@ import pytest
 
 from homeiq_server.history.answers import Category
 from homeiq_server.history.influx import Influx, InfluxSettings
-from homeiq_server.history.outage import Timing
 from homeiq_server.history.spool import Spool
 from homeiq_server.history.target import Identity
 from homeiq_server.history.writer import Writer
+from homeiq_server.history.writer.outage import Timing
 from homeiq_server.model import Intake, Lines, Tally
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, Scripted, running
 

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .answers import Action, Refusal, one_line
+from homeiq_server.history.answers import Action, Refusal, one_line
+
 from .suspects import named_lines
 
 MAX_REQUESTS: Final = 64

@@ -1,6 +1,6 @@
 """The durable queue on disk between intake and database.
 
-Format: one SQLite file (``spool_schema.sql``). A row of ``queue`` is one batch of line protocol as one zstd
+Format: one SQLite file (``schema.sql``). A row of ``queue`` is one batch of line protocol as one zstd
 frame with checksum. Dead letters, the place of every stream, the gaps, the labels and the counters lie in
 the same file, so that one transaction moves all of them: there are no two files that could disagree.
 
@@ -32,13 +32,11 @@ from typing import Final, Self
 from homeiq_server.errors import RetryLater
 from homeiq_server.model import Intake, Labels, Receipt
 
-from .spool_changes import Put
-from .spool_file import SpoolFile
-from .spool_rows import DeadLetter, Row, Settled
-from .spool_thread import SpoolThread
+from .changes import Put
+from .file import SpoolFile
+from .rows import Row, Settled
+from .thread import SpoolThread
 from .totals import Totals
-
-__all__ = ["DeadLetter", "Row", "Settled", "Spool", "Totals"]
 
 MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 _BUSY_RETRY_S: Final = 1.0

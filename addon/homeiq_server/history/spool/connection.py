@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from homeiq_server.errors import Misconfigured
 
-APPLICATION_ID: Final = 1212764499  # "HIQS", written by spool_schema.sql
+APPLICATION_ID: Final = 1212764499  # "HIQS", written by schema.sql
 VERSION: Final = 1
 
 
@@ -78,7 +78,7 @@ def connect(path: Path) -> sqlite3.Connection:
         _check_ours(db, path)
         _configure(db, path)
         if db.execute(_COUNT_TABLES).fetchone() == (0,):
-            db.executescript(resources.files(__package__).joinpath("spool_schema.sql").read_text("utf-8"))
+            db.executescript(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
         db.execute(_NAME_SERVER, (uuid4().hex,))
         on_failure.pop_all()
     return db

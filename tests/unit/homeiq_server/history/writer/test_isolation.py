@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeiq_server.history.answers import Action, Category, Refusal
-from homeiq_server.history.isolation import MAX_REQUESTS, Condemned, isolate
-from homeiq_server.history.suspects import named_lines
+from homeiq_server.history.writer.isolation import MAX_REQUESTS, Condemned, isolate
+from homeiq_server.history.writer.suspects import named_lines
 
 DATA = Refusal(action=Action.ISOLATE, category=Category.DATA, reason="400: bad", status=400)
 TOO_LARGE = Refusal(action=Action.HALVE, category=Category.DATA, reason="413: too large", status=413)

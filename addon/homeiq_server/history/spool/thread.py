@@ -11,9 +11,9 @@ from typing import Any, Final
 from homeiq_server.errors import RetryLater
 from homeiq_server.model import Receipt
 
-from .spool_changes import Put
-from .spool_file import Change, Outcome, SpoolFile
-from .spool_rows import Settled
+from .changes import Put
+from .file import Change, Outcome, SpoolFile
+from .rows import Settled
 from .totals import Totals
 
 _LOGGER = logging.getLogger(__name__)

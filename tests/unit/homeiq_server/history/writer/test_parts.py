@@ -11,13 +11,13 @@ import pytest
 from homeiq_server.errors import RetryLater
 from homeiq_server.history.answers import Action, Category, Refusal
 from homeiq_server.history.influx import Influx, InfluxSettings
-from homeiq_server.history.outage import Outage, Timing
-from homeiq_server.history.pace import Pace
-from homeiq_server.history.settling import MAX_ROWS, Sent, Settling
 from homeiq_server.history.spool import Row, Settled
 from homeiq_server.history.target import Identity
 from homeiq_server.history.writer import Writer
-from homeiq_server.history.writer_report import WriterState, state_of
+from homeiq_server.history.writer.outage import Outage, Timing
+from homeiq_server.history.writer.pace import Pace
+from homeiq_server.history.writer.report import WriterState, state_of
+from homeiq_server.history.writer.settling import MAX_ROWS, Sent, Settling
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, running
 
 QUICK = Timing(backoff=0.01, longest_backoff=0.05, hold=0.05, probe=0.01)

@@ -1,6 +1,6 @@
 """The two laws, and what is said when one is broken."""
 
-from homeiq_server.history.totals import ChannelTotals, LineTotals, Totals
+from homeiq_server.history.spool.totals import ChannelTotals, LineTotals, Totals
 
 
 def test_totals_that_add_up_have_no_imbalance() -> None:

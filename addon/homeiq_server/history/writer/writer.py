@@ -13,16 +13,16 @@ from functools import partial
 from typing import Final, Protocol
 
 from homeiq_server.errors import RetryLater
+from homeiq_server.history.answers import Action, Refusal
+from homeiq_server.history.spool import Row, Settled
+from homeiq_server.history.target import Identity, Target
 
-from .answers import Action, Refusal
 from .isolation import Condemned, isolate
 from .outage import Outage, Timing
 from .pace import Pace
+from .report import Meter, WriterReport, percentile, state_of
 from .requests import MAX_BYTES, MAX_LINES, Request, unpack
 from .settling import Sent, Settling
-from .spool import Row, Settled
-from .target import Identity, Target
-from .writer_report import Meter, WriterReport, percentile, state_of
 
 _LOGGER = logging.getLogger(__name__)
 

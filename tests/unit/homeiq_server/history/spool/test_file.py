@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import Rejected, RetryLater, SequenceHole
-from homeiq_server.history import spool_queue
-from homeiq_server.history.spool_changes import Put
-from homeiq_server.history.spool_file import SpoolFile
-from homeiq_server.history.spool_rows import DeadLetter, Row, Settled
+from homeiq_server.history.spool import queue_table as spool_queue
+from homeiq_server.history.spool.changes import Put
+from homeiq_server.history.spool.file import SpoolFile
+from homeiq_server.history.spool.rows import DeadLetter, Row, Settled
 from homeiq_server.model import Intake, Labels, Lines, Receipt
-from tests.unit.homeiq_server.history.spool_builders import Clock, commit, intake, lines, open_file, put, tally
+from tests.unit.homeiq_server.history.spool.spool_builders import Clock, commit, intake, lines, open_file, put, tally
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from typing import Final
 from homeiq_server.errors import RetryLater, SequenceHole
 from homeiq_server.model import Intake, Position, Receipt
 
-from .spool_batches import Batch
-from .spool_counters import LINES, Key
-from .spool_rows import Settled
-from .spool_tables import Group, Tables
+from .batches import Batch
+from .counters import LINES, Key
+from .rows import Settled
+from .tables import Group, Tables
 from .totals import KnownGap
 
 LIVE: Final = "events"  # the channel whose events follow each other without a hole, and can so leave one

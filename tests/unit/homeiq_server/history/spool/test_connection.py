@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import Misconfigured
-from homeiq_server.history import spool_connection
-from tests.unit.homeiq_server.history.spool_builders import intake, open_file, put
+from homeiq_server.history.spool import connection as spool_connection
+from tests.unit.homeiq_server.history.spool.spool_builders import intake, open_file, put
 
 
 def change(path: Path, statement: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import SequenceHole
-from homeiq_server.history import spool_sources
-from homeiq_server.history.spool_file import SpoolFile
-from homeiq_server.history.totals import KnownGap
+from homeiq_server.history.spool import sources as spool_sources
+from homeiq_server.history.spool.file import SpoolFile
+from homeiq_server.history.spool.totals import KnownGap
 from homeiq_server.model import Gap
-from tests.unit.homeiq_server.history.spool_builders import SECOND_US, Clock, commit, intake, open_file, put
+from tests.unit.homeiq_server.history.spool.spool_builders import SECOND_US, Clock, commit, intake, open_file, put
 
 HOUR_US = 3600 * SECOND_US
 

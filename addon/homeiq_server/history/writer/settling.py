@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .spool import Settled
+from homeiq_server.history.spool import Settled
 
 MAX_ROWS: Final = 20_000
 """Bounds memory; sending waits while so many rows settle."""

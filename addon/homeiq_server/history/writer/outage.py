@@ -5,7 +5,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from .answers import Action, Refusal
+from homeiq_server.history.answers import Action, Refusal
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from homeiq_server.errors import RetryLater, SequenceHole
-from homeiq_server.history.spool_changes import Put
-from homeiq_server.history.spool_file import Outcome, SpoolFile
-from homeiq_server.history.spool_rows import DeadLetter, Row, Settled
+from homeiq_server.history.spool.changes import Put
+from homeiq_server.history.spool.file import Outcome, SpoolFile
+from homeiq_server.history.spool.rows import DeadLetter, Row, Settled
 from homeiq_server.model import Intake, Position, Receipt
-from tests.unit.homeiq_server.history.spool_builders import Clock, lines, open_file, tally
+from tests.unit.homeiq_server.history.spool.spool_builders import Clock, lines, open_file, tally
 
 LIMIT_BYTES = 1_000
 
