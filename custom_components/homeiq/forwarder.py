@@ -1,7 +1,6 @@
 """From the event bus to the app: every state change, in order, at least once.
 
-The listener keeps a tuple of what the app needs; an event itself would drag states and contexts along, three times
-the memory in an outage. What costs time happens in one background task, in slices, between which the event loop goes
+What is kept of a change is a tuple; its states and its context would be three times the memory in an outage. What costs time happens in one background task, in slices, between which the event loop goes
 on. Not in the executor: Home Assistant's encoder holds the interpreter's lock while it
 runs, so a thread would gain nothing, and integrations may change what attributes refer to under its hands.
 
@@ -29,7 +28,7 @@ from .errors import AppError, Busy, CannotConnect
 from .filters import EntityFilter
 from .labels import EntityLabels
 from .time_us import time_us
-from .wire import Stream, as_change
+from .wire import Change, Stream, as_change
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -56,6 +55,7 @@ class Forwarder:
         self._client = client
         self._labels = EntityLabels(hass)
         self._on_turn = on_turn
+        self._forwards: Callable[[EventStateChangedData], bool] | None = None
         self._whole_since_us = 0
         self._delivery: Delivery | None = None
         self._task: asyncio.Task[None] | None = None
@@ -69,9 +69,11 @@ class Forwarder:
     def async_listen(self, hass: HomeAssistant, entry: ConfigEntry, entity_filter: EntityFilter) -> None:
         """Take in events from now on, until the entry is unloaded; nothing that could wait may come before this."""
         self._whole_since_us = time_us(time.time())
-        only = None if entity_filter.forwards_all else entity_filter.async_forwards_change
-        entry.async_on_unload(hass.bus.async_listen(EVENT_STATE_CHANGED, self._async_on_change, only))
-        if only is not None:
+        entry.async_on_unload(
+            hass.bus.async_listen(EVENT_STATE_CHANGED, self._async_on_removal, event_filter=self._async_on_change)
+        )
+        if not entity_filter.forwards_all:
+            self._forwards = entity_filter.async_forwards_change
             entry.async_on_unload(entity_filter.async_listen())
         entry.async_on_unload(self._labels.async_listen())
 
@@ -100,9 +102,27 @@ class Forwarder:
         await self.async_flush()
 
     @callback
-    def _async_on_change(self, event: Event[EventStateChangedData]) -> None:
-        """Runs for every state change of the home."""
-        self.buffer.add(as_change(event))
+    def _async_on_change(self, data: EventStateChangedData) -> bool:
+        """Runs for every state change of the home, as the bus's filter; returns whether it is one that is removed.
+
+        A filter is asked before the bus makes an event for its listener. An event and its context refer to each
+        other, so each one is work for the garbage collector: that costs several times what is done here. A state
+        knows its context and its time; only of a removal does nobody know them but the event.
+        """
+        if self._forwards is not None and not self._forwards(data):
+            return False
+        if (state := data["new_state"]) is None:
+            return True
+        # The time that the recorder keeps.
+        self._take_in(as_change(data, state.context, state.last_updated_timestamp))
+        return False
+
+    @callback
+    def _async_on_removal(self, event: Event[EventStateChangedData]) -> None:
+        self._take_in(as_change(event.data, event.context, event.time_fired_timestamp))
+
+    def _take_in(self, change: Change) -> None:
+        self.buffer.add(change)
         if len(self.buffer.waiting) >= self._wake_at:
             self._wake.set()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
-from homeassistant.core import Event, EventStateChangedData
+from homeassistant.core import Context, EventStateChangedData
 from homeassistant.helpers.json import json_bytes
 
 from .time_us import time_us
@@ -63,15 +63,9 @@ class Batch:
         return len(self.events) + (self.suspect is not None)
 
 
-def as_change(event: Event[EventStateChangedData]) -> Change:
-    """Return what the app needs of an event.
-
-    A removal has no new state: the old attributes go with it, and the event's own time. Otherwise the time is the
-    state's ``last_updated``, which is what the recorder keeps.
-    """
-    data = event.data
+def as_change(data: EventStateChangedData, context: Context, timestamp: float) -> Change:
+    """Return what the app needs of a state change; with a removal go the old attributes."""
     new, old = data["new_state"], data["old_state"]
-    context = event.context
     last: Mapping[str, Any] = old.attributes if old is not None else {}
     return (
         data["entity_id"],
@@ -79,7 +73,7 @@ def as_change(event: Event[EventStateChangedData]) -> Change:
         last if new is None else new.attributes,
         None if old is None else old.state,
         None if old is None else time_us(old.last_changed_timestamp),
-        time_us(event.time_fired_timestamp if new is None else new.last_updated_timestamp),
+        time_us(timestamp),
         context.id,
         context.parent_id,
     )

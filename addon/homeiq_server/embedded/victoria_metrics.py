@@ -44,6 +44,7 @@ _LEVELS: Final = {
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
 }
+_TO_A_CLIENT: Final = "remoteAddr:"
 _PLAIN_ERRORS: Final = ("cannot ", "fatal error:", "flag ", "panic:")  # of the leash, of Go, of its flags
 
 
@@ -126,10 +127,14 @@ class VictoriaMetrics:
 
 
 def parse_line(line: bytes) -> tuple[int, str]:
-    """Return the level and the text of a line of its log."""
+    """Return the level and the text of a line of its log.
+
+    What it refused to whom is for debugging: it holds what was sent, and the sender was answered the same.
+    """
     try:
         entry = json.loads(line)
-        return _LEVELS[entry["level"]], str(entry["msg"])
+        text = str(entry["msg"])
+        return logging.DEBUG if text.startswith(_TO_A_CLIENT) else _LEVELS[entry["level"]], text
     except ValueError, TypeError, KeyError:
         text = line.decode(errors="replace")
         return logging.ERROR if text.startswith(_PLAIN_ERRORS) else logging.DEBUG, text

@@ -56,6 +56,11 @@ def test_a_log_line_keeps_its_weight(level: str, expected: int) -> None:
     assert parse_line(line.encode()) == (expected, "FATAL: no")
 
 
+def test_what_it_refused_to_a_client_is_no_news() -> None:
+    line = json.dumps({"level": "warn", "msg": 'remoteAddr: "127.0.0.1:1"; cannot process influx line protocol data'})
+    assert parse_line(line.encode())[0] == logging.DEBUG
+
+
 @pytest.mark.parametrize("text", ["flag provided but not defined: -x", "cannot run /vm: Permission denied"])
 def test_a_plain_line_that_tells_why_it_did_not_start_is_an_error(text: str) -> None:
     assert parse_line(text.encode()) == (logging.ERROR, text)
