@@ -1,8 +1,9 @@
 """From the event bus to the app: every state change, in order, at least once.
 
-What is kept of a change is a tuple; its states and its context would be three times the memory in an outage. What costs time happens in one background task, in slices, between which the event loop goes
-on. Not in the executor: Home Assistant's encoder holds the interpreter's lock while it
-runs, so a thread would gain nothing, and integrations may change what attributes refer to under its hands.
+What is kept of a change is a tuple; its states and its context would be three times the memory in an outage. What
+costs time happens in one background task, in slices, between which the event loop goes on. Not in the executor: Home
+Assistant's encoder holds the interpreter's lock while it runs, so a thread would gain nothing, and integrations may
+change what attributes refer to under its hands.
 
 HomeIQ's own sensors are forwarded like any others. They change at most once per status poll, however much is
 forwarded, so they cannot feed on themselves.

@@ -10,6 +10,7 @@ from .process import DemoError
 from .rest import Json
 
 EVERY_S = 0.25
+PERIOD_STEPS = 480
 ROOMS = ("kitchen", "living room", "garden", "Küche 🍳")
 TOGGLED = ("light", "switch", "fan", "siren", "humidifier")
 
@@ -37,7 +38,7 @@ class Changes:
             await asyncio.sleep(EVERY_S)
 
     async def _mark(self, step: int) -> None:
-        wave = round(50 + 50 * math.sin(step / 10), 2)
+        wave = round(50 + 50 * math.sin(step / PERIOD_STEPS * math.tau), 2)
         self.marks.append(
             await self._home_assistant.set_state(
                 "sensor.homeiq_demo_wave",

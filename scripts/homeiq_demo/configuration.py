@@ -21,9 +21,6 @@ homeassistant:
   country: NL
   currency: EUR
   language: en
-http:
-  server_host: 127.0.0.1
-  server_port: {port}
 api:
 config:
 frontend:
@@ -42,7 +39,22 @@ logger:
 
 # Home Assistant fetches weather, radio and speech services from the internet when this step is taken through its API.
 # All that the step asks (place, units, currency) stands in the configuration above.
-ONBOARDED = {"version": 4, "minor_version": 1, "key": "onboarding", "data": {"done": ["core_config"]}}
+ONBOARDED = {"done": ["core_config"]}
+
+
+# Since 2026.11 the address of the page is kept in the storage; one that comes from the YAML configuration is on trial
+# for five minutes, then Home Assistant restarts without it.
+HTTP = {
+    "server_host": ["127.0.0.1"],
+    "cors_allowed_origins": [],
+    "login_attempts_threshold": -1,
+    "ip_ban_enabled": True,
+    "ssl_profile": "intermediate_v6",
+    "use_x_frame_options": True,
+    "created_at": "2026-11-01T00:00:00+00:00",
+    "error": None,
+    "error_message": None,
+}
 
 
 def write_configuration(  # noqa: PLR0913  each is one setting, given by its name
@@ -54,20 +66,27 @@ def write_configuration(  # noqa: PLR0913  each is one setting, given by its nam
     custom_components: Mapping[str, Path] | None = None,
     homeiq_level: str = "info",
 ) -> None:
-    """Write the folder, or renew its configuration when it was used before; its storage is left alone.
+    """Write the folder, or renew its configuration when it was used before; of its storage only the port is renewed.
 
     The integration is linked, so that Home Assistant runs the source itself; ``custom_components`` are further ones.
     """
     (folder / ".storage").mkdir(parents=True, exist_ok=True)
     enabled = "\n".join(f"{integration}:" for integration in integrations)
-    text = CONFIGURATION.format(name=name, port=port, homeiq_level=homeiq_level, integrations=enabled)
+    text = CONFIGURATION.format(name=name, homeiq_level=homeiq_level, integrations=enabled)
     (folder / "configuration.yaml").write_text(text)
-    onboarding = folder / ".storage" / "onboarding"
-    if not onboarding.exists():
-        onboarding.write_text(json.dumps(ONBOARDED))
+    stable = {**HTTP, "server_port": port}
+    _store(folder, "http", version=3, content={"stable": stable, "pending": None, "yaml_migration_done": True})
+    if not (folder / ".storage" / "onboarding").exists():
+        _store(folder, "onboarding", version=4, content=ONBOARDED)
     links = folder / "custom_components"
     links.mkdir(exist_ok=True)
     for domain, source in {"homeiq": HOMEIQ, **(custom_components or {})}.items():
         link = links / domain
         link.unlink(missing_ok=True)
         link.symlink_to(source, target_is_directory=True)
+
+
+def _store(folder: Path, key: str, *, version: int, content: Mapping[str, object]) -> None:
+    """Write one of Home Assistant's storage files."""
+    stored = {"version": version, "minor_version": 1, "key": key, "data": content}
+    (folder / ".storage" / key).write_text(json.dumps(stored))

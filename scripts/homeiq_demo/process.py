@@ -115,6 +115,6 @@ class Process:
 
 
 def plain_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment without HomeIQ's settings and our path, so that a child gets only those given."""
+    """Return this process's environment with only those of HomeIQ's settings that are given, and without our path."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HOMEIQ_", "PYTHONPATH"))}
     return kept | dict(extra or {})

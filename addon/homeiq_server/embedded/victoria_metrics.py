@@ -22,7 +22,7 @@ from homeiq_server.errors import InvalidOptions
 from .child import Child, Program, State
 
 FUTURE: Final = timedelta(days=2)
-"""Points further ahead than this are forgotten by the database, which answers 204 all the same; fixed in 1.112."""
+"""The database answers 204 to points further ahead than this and forgets them; 1.112 has no flag for it."""
 
 _FLAGS: Final = (
     "-dedup.minScrapeInterval=1ms",  # a point that is sent again replaces itself
@@ -32,7 +32,7 @@ _FLAGS: Final = (
     "-maxLabelValueLen=4096",  # a series with a longer one is forgotten silently, so more than any tag we send
     "-maxLabelsPerTimeseries=100",  # the same
     "-memory.allowedBytes=64MB",  # of caches
-    "-search.latencyOffset=1s",  # a new state shows in a query after this
+    "-search.latencyOffset=1s",  # instead of 30 s, for which queries leave the newest out
     "-storage.minFreeDiskSpaceBytes=256MB",  # refuses writes below it; the spool, which keeps them, needs the rest
 )
 _HEALTH_TIMEOUT_S: Final = 2

@@ -1,4 +1,4 @@
-"""Stands in for a library of Home Assistant's voice assistant that has no wheel for Python 3.14; see ``pymicro_vad``."""
+"""Stands in for a library that has no wheel for Python 3.14; see ``pymicro_vad``."""
 
 
 class AudioProcessor:

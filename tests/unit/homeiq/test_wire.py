@@ -76,7 +76,7 @@ def test_any_text_arrives_as_it_is(state: str) -> None:
 
 def test_what_home_assistant_puts_into_attributes_becomes_json() -> None:
     when = dt_util.utc_from_timestamp(NOON)
-    attributes = {
+    attributes: dict[Any, Any] = {
         "a datetime": when,
         "a date": date(2026, 11, 22),
         "a time": time(7, 30),
