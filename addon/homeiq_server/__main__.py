@@ -18,8 +18,8 @@ from homeiq_server import VERSION, app
 from homeiq_server.discovery import Supervisor
 from homeiq_server.errors import InvalidOptions, Misconfigured
 from homeiq_server.log import start_logging
-from homeiq_server.option_sources import load, table
 from homeiq_server.options import Options
+from homeiq_server.options.sources import load, table
 from homeiq_server.privileges import become
 
 _LOGGER = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from homeiq_server.intake import EventIntake, HistoryOff
 from homeiq_server.options import MEBIBYTE, Options
 from homeiq_server.serving import Listener
 from homeiq_server.status import Seen, build
-from homeiq_server.status_shape import DatabaseStatus, HistoryStatus, LatencyStatus, RateStatus, Status
+from homeiq_server.status.shape import DatabaseStatus, HistoryStatus, LatencyStatus, RateStatus, Status
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from homeiq_server.history.writer import Writer, WriterReport
 from homeiq_server.options import Component, Options, Secret
 from homeiq_server.retention import KeptOnly
 from homeiq_server.status import utc_or_none
-from homeiq_server.status_shape import DatabaseState, DatabaseStatus, LatencyStatus
+from homeiq_server.status.shape import DatabaseState, DatabaseStatus, LatencyStatus
 
 _LOGGER = logging.getLogger(__name__)
 

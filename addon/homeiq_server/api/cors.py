@@ -6,21 +6,35 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 
-def cors(origins: Collection[str]) -> Middleware:
-    """Return a middleware that lets pages of ``origins`` use the API; they still need the token."""
+def allow(app: web.Application, origins: Collection[str]) -> None:
+    """Let pages of ``origins`` use ``app``; they still need the token.
+
+    The headers are set when an answer begins, because that of a streamed one is gone before its handler returns.
+    """
+
+    async def admit(request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get("Origin")
+        if origin is not None and origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Vary"] = "Origin"
+
+    app.on_response_prepare.append(admit)
+
+
+def preflights(origins: Collection[str]) -> Middleware:
+    """Return a middleware that answers a browser's question, which it asks without the token."""
 
     @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is None or origin not in origins:
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        is_question = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if not is_question or request.headers.get("Origin") not in origins:
             return await handler(request)
-        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        response = web.Response(status=204) if preflight else await handler(request)
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
-        if preflight:
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-        return response
+        return web.Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Methods": "GET, POST",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type",
+            },
+        )
 
-    return check
+    return answer

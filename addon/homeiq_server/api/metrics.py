@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0, generate_late
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from homeiq_server.status_shape import Status
+from homeiq_server.status.shape import Status
 
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 

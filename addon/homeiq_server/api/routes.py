@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from homeiq_server.intake import EventIntake
-from homeiq_server.status_shape import Status
+from homeiq_server.status.shape import Status
 from homeiq_server.token import Token
 
-from . import page, prometheus_proxy
+from . import cors, page, prometheus_proxy
 from .auth import only_from, token_required
 from .budget import ByteBudget
-from .cors import cors
 from .errors import errors_to_problems
 from .events import BUDGET, BUDGET_BYTES, INTAKE, MAX_BODY, post_events
 from .info import SERVER_ID, get_info
@@ -35,9 +34,10 @@ class Served:
 def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Application:
     """Return the API: the token is asked for everywhere but at ``/api/v1/info``."""
     app = web.Application(
-        middlewares=[cors(cors_origins), errors_to_problems, token_required(served.token)],
+        middlewares=[cors.preflights(cors_origins), errors_to_problems, token_required(served.token)],
         client_max_size=MAX_BODY,
     )
+    cors.allow(app, cors_origins)
     app[INTAKE] = served.intake
     app[BUDGET] = ByteBudget(BUDGET_BYTES)
     app[STATUS] = served.status

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import json
 
-from homeiq_server.status_shape import Status
+from homeiq_server.status.shape import Status
 
 STATUS: Final[web.AppKey[Callable[[], Status]]] = web.AppKey("status")
 

@@ -6,7 +6,7 @@ import pytest
 from homeiq_server.api.metrics import StatusCollector
 from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
 from homeiq_server.status import Seen, build
-from homeiq_server.status_shape import (
+from homeiq_server.status.shape import (
     DatabaseState,
     DatabaseStatus,
     HistoryStatus,

@@ -15,8 +15,8 @@ import yaml
 
 from homeiq_server import VERSION
 from homeiq_server.discovery import SERVICE
-from homeiq_server.option_sources import load, table
 from homeiq_server.options import Options
+from homeiq_server.options.sources import load, table
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "addon"

@@ -12,7 +12,7 @@ import voluptuous as vol
 
 from homeiq_server.errors import InvalidOptions
 
-from .options import Declared, Options, contradictions, declared
+from . import Declared, Options, contradictions, declared
 
 APP_OPTIONS: Final = Path("/data/options.json")
 

@@ -7,8 +7,8 @@ import pytest
 
 from homeiq_server.errors import InvalidOptions
 from homeiq_server.history.points.settings import Naming
-from homeiq_server.option_sources import load, table
 from homeiq_server.options import Component, Options, declared
+from homeiq_server.options.sources import load, table
 
 
 def _load(tmp_path: Path, app: object = None, **environment: str) -> Options:

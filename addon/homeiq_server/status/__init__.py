@@ -12,8 +12,8 @@ import msgspec
 from homeiq_server import API_VERSION, VERSION
 from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
 
-from . import status_reasons
-from .status_shape import (
+from . import reasons
+from .shape import (
     ChannelStatus,
     DatabaseStatus,
     GapsStatus,
@@ -53,9 +53,9 @@ class Seen:
 def build(seen: Seen) -> Status:
     """Return the status at that instant."""
     totals, spool = seen.totals, _spool(seen)
-    faults = list(status_reasons.faults(seen.refusals, spool))
+    faults = list(reasons.faults(seen.refusals, spool))
     warnings = list(
-        status_reasons.warnings(seen.database, spool, silent_s=_silent_s(seen), imbalances=seen.totals.imbalances())
+        reasons.warnings(seen.database, spool, silent_s=_silent_s(seen), imbalances=seen.totals.imbalances())
     )
     return Status(
         status="unhealthy" if faults else "degraded" if warnings else "ok",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from .status_shape import DatabaseStatus, Reason, SpoolStatus
+from .shape import DatabaseStatus, Reason, SpoolStatus
 
 _MEBIBYTE: Final = 1024 * 1024
 _FILLING: Final = 0.8  # of the spool's limit

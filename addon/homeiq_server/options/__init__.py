@@ -1,6 +1,6 @@
 """Every option of the server: its name, what a value looks like, what it means; and one frozen value of them all.
 
-Where options come from is in ``option_sources.py``, what a value may be in ``option_checks.py``.
+Where options come from is in ``sources.py``, what a value may be in ``checks.py``.
 """
 # ruff: noqa: RUF009  # _option is dataclasses.field() with more words
 
@@ -13,7 +13,7 @@ import voluptuous as vol
 
 from homeiq_server.history.points.settings import EXTRA_TAGS, MEASUREMENT_ATTRS, SCHEMAS, ExtraTag, Naming, SchemaName
 
-from . import option_checks as check
+from . import checks as check
 
 type Kind = Literal["text", "number", "switch", "list", "table"]
 
