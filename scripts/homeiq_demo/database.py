@@ -123,7 +123,7 @@ class InfluxDB:
             aiohttp.ClientSession() as session,
             session.post(url, params=params, data=query, headers=headers) as response,
         ):
-            return set(_flux_states(await _text(response)))
+            return set(flux_states(await _text(response)))
 
 
 def _states(series: Json) -> list[Sample]:
@@ -137,7 +137,7 @@ def _states(series: Json) -> list[Sample]:
     return []
 
 
-def _flux_states(answer: str) -> list[Sample]:
+def flux_states(answer: str) -> list[Sample]:
     """Read the tables of a CSV answer; each has its own header, a blank line stands between them."""
     found = []
     for table in answer.replace("\r\n", "\n").split("\n\n"):

@@ -58,8 +58,8 @@ async def demo(arguments: argparse.Namespace) -> bool:
     """Run the demo until its time is up; return whether the proof at its end succeeded."""
     influx = {key: value for key, value in os.environ.items() if key.startswith("HOMEIQ_INFLUX_") and value}
     ports = Ports(arguments.port, arguments.server_port, arguments.page_port)
-    print("Starting the server and Home Assistant ...", flush=True)
     with own_folder(arguments.folder.resolve(), keep=arguments.keep) as folder:
+        print("Starting the server and Home Assistant ...", flush=True)
         async with open_home(folder, ports=ports, options=influx) as home:
             try:
                 database = await open_database(home.server, _connection(influx))

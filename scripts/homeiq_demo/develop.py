@@ -15,6 +15,7 @@ from .home import Home, Ports, open_home
 from .process import DemoError
 from .rest import PASSWORD, USER
 from .run import run
+from .server import Server
 
 SOURCE = ROOT / "addon" / "homeiq_server"
 LOOK_EVERY_S = 0.5
@@ -43,6 +44,7 @@ async def develop(arguments: argparse.Namespace) -> bool:
         "HOMEIQ_LOG_LEVEL": "debug"
     }
     with own_folder(arguments.folder.resolve(), keep=not arguments.fresh) as folder:
+        print("Starting the server and Home Assistant ...", flush=True)
         ports = Ports(arguments.port, arguments.server_port, arguments.page_port)
         async with open_home(folder, ports=ports, options=options, homeiq_level="debug") as home:
             print(f"Home Assistant  {home.home_assistant.url}   (user {USER}, password {PASSWORD})")
@@ -54,19 +56,29 @@ async def develop(arguments: argparse.Namespace) -> bool:
 
 async def _restart_on_change(home: Home) -> None:
     """Start the server again after each change of its source, also when it has ended by itself in between."""
-    seen = newest_change(SOURCE)
+    server, seen, told = home.server, newest_change(SOURCE), False
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         home.home_assistant.process.check()
-        if (now := newest_change(SOURCE)) == seen:
-            continue
-        seen = now
-        print("The server's source has changed: starting it again ...", flush=True)
-        await home.server.process.stop()
-        try:
-            await home.server.start()
-        except DemoError as err:
-            print(f"{err}\nMend it: the next change starts it again.", flush=True)
+        if (now := newest_change(SOURCE)) != seen:
+            print("The server's source has changed: starting it again ...", flush=True)
+            await server.process.stop()
+            seen, told = now, await _fails_to_start(server)
+        elif server.process.pid is None and not told:
+            print(
+                f"The server has ended; the next change of its source starts it.\n{server.process.tail()}", flush=True
+            )
+            told = True
+
+
+async def _fails_to_start(server: Server) -> bool:
+    """Start the server; return whether that failed, which is then told."""
+    try:
+        await server.start()
+    except DemoError as err:
+        print(f"{err}\nThe next change of its source starts it again.", flush=True)
+        return True
+    return False
 
 
 def newest_change(folder: Path) -> tuple[int, float]:

@@ -60,7 +60,9 @@ class Server:
             await wait_for("the server to reach its database", self._reaches_database, deadline_s=START_S)
         except DemoError as err:
             database = (await self.status())["database"]
-            raise DemoError(f"{err}\n{database['url']}: {database['error']}\n{self.process.tail()}") from err
+            remedy = "Check that it runs; if it is your own, check HOMEIQ_INFLUX_*, or unset them for the embedded one."
+            told = f"The server says of the database at {database['url']}: {database['error']}. {remedy}"
+            raise DemoError(f"{err}.\n{told}\n{self.process.tail()}") from err
 
     async def _answers(self) -> bool:
         self.process.check()

@@ -9,7 +9,7 @@ import psutil
 
 from homeiq_demo.comparison import compare
 from homeiq_demo.configuration import ROOT
-from homeiq_demo.database import Sample
+from homeiq_demo.database import Sample, flux_states
 from homeiq_demo.laws import laws
 from homeiq_demo.process import plain_environment
 
@@ -73,6 +73,20 @@ def test_a_comparison_names_what_is_missing() -> None:
     assert outcome.compared == 2
     assert outcome.missing == (Sample("sensor.b", 1795316400123, "heat"),)
     assert "sensor.b = 'heat'" in str(outcome)
+
+
+def test_the_answer_of_influxdb_is_read_table_by_table() -> None:
+    answer = (
+        ",result,table,_time,_value,_field,domain,entity_id\r\n"
+        ",_result,0,2026-11-22T03:00:00.123456Z,heat,state,climate,a\r\n"
+        "\r\n"
+        ",result,table,_time,_value,_field,domain,entity_id\r\n"
+        ",_result,1,2026-11-22T03:00:00.5Z,21.5,value,sensor,b\r\n"
+        "\r\n"
+    )
+
+    expected = [Sample("climate.a", 1795316400123, "heat"), Sample("sensor.b", 1795316400500, 21.5)]
+    assert flux_states(answer) == expected
 
 
 def test_a_law_that_does_not_hold_says_how_many_are_unaccounted_for() -> None:
