@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from homeiq_demo.configuration import write_http
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PYTHON = _ROOT / ".venvs" / "newest" / "bin" / "python"
 _CONFIGURATION = """\
@@ -13,9 +15,6 @@ homeassistant:
   latitude: 52.37
   longitude: 4.89
   time_zone: Europe/Amsterdam
-http:
-  server_host: 127.0.0.1
-  server_port: {port}
 logger:
   default: warning
 drive:
@@ -32,7 +31,8 @@ def run(folder: Path, port: int, order: dict[str, Any], within_s: float) -> dict
     components.mkdir(parents=True)
     (components / "homeiq").symlink_to(_ROOT / "custom_components" / "homeiq")
     (components / "drive").symlink_to(_ROOT / "bench" / "homeiq_bench" / "home" / "drive")
-    (folder / "configuration.yaml").write_text(_CONFIGURATION.format(port=port))
+    (folder / "configuration.yaml").write_text(_CONFIGURATION)
+    write_http(folder, port)
     (folder / "order.json").write_text(json.dumps(order))
     log = folder / "process.log"
     command = [str(_PYTHON), "-m", "homeassistant", "--config", str(folder), "--skip-pip"]

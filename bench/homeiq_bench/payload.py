@@ -12,11 +12,10 @@ type Recorded = tuple[str, str, dict[str, object]]
 
 def recorded_states() -> list[Recorded]:
     """Return ``(entity_id, state, attributes)`` of every recorded entity: the demo's and some real homes'."""
-    return [
-        (entity_id, state, attributes)
-        for path in sorted(_FOLDER.glob("*.json"))
-        for entity_id, state, attributes in json.loads(path.read_text())
-    ]
+    states: dict[str, Recorded] = {}
+    for path in sorted(_FOLDER.glob("*.json")):
+        states |= {recorded[0]: tuple(recorded) for recorded in json.loads(path.read_text())}
+    return list(states.values())
 
 
 class EventStream:

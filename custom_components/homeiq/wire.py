@@ -83,7 +83,8 @@ def serialise(events: Sequence[Change], refuse: Callable[[Change, str], None]) -
     """Return the events as JSON arrays joined by commas, and those that it holds.
 
     All at once, because that is fast; when one of them cannot be serialised, each by itself, so that it costs
-    nothing but itself: it goes to ``refuse``, with the reason.
+    nothing but itself: it goes to ``refuse``, with the reason. A removal goes without its attributes instead: that
+    the entity is gone matters more than what it last had.
     """
     try:
         return json_bytes(events)[1:-1], events
@@ -91,12 +92,15 @@ def serialise(events: Sequence[Change], refuse: Callable[[Change, str], None]) -
         pass
     parts, kept = [], []
     for event in events:
+        entity_id, state, _, *rest = event
         try:
             parts.append(json_bytes(event))
         except (TypeError, ValueError) as err:
-            refuse(event, f"cannot be serialised: {err}")
-        else:
-            kept.append(event)
+            if state is not None:
+                refuse(event, f"cannot be serialised: {err}")
+                continue
+            parts.append(json_bytes((entity_id, state, {}, *rest)))
+        kept.append(event)
     return b",".join(parts), kept
 
 

@@ -70,12 +70,11 @@ def write_configuration(  # noqa: PLR0913  each is one setting, given by its nam
 
     The integration is linked, so that Home Assistant runs the source itself; ``custom_components`` are further ones.
     """
-    (folder / ".storage").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     enabled = "\n".join(f"{integration}:" for integration in integrations)
     text = CONFIGURATION.format(name=name, homeiq_level=homeiq_level, integrations=enabled)
     (folder / "configuration.yaml").write_text(text)
-    stable = {**HTTP, "server_port": port}
-    _store(folder, "http", version=3, content={"stable": stable, "pending": None, "yaml_migration_done": True})
+    write_http(folder, port)
     if not (folder / ".storage" / "onboarding").exists():
         _store(folder, "onboarding", version=4, content=ONBOARDED)
     links = folder / "custom_components"
@@ -86,7 +85,14 @@ def write_configuration(  # noqa: PLR0913  each is one setting, given by its nam
         link.symlink_to(source, target_is_directory=True)
 
 
+def write_http(folder: Path, port: int) -> None:
+    """Let Home Assistant listen on a port of loopback; nothing else of the folder is touched."""
+    stable = {**HTTP, "server_port": port}
+    _store(folder, "http", version=3, content={"stable": stable, "pending": None, "yaml_migration_done": True})
+
+
 def _store(folder: Path, key: str, *, version: int, content: Mapping[str, object]) -> None:
     """Write one of Home Assistant's storage files."""
+    (folder / ".storage").mkdir(parents=True, exist_ok=True)
     stored = {"version": version, "minor_version": 1, "key": key, "data": content}
     (folder / ".storage" / key).write_text(json.dumps(stored))

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from .entries import add_homeiq, add_influxdb, switch
@@ -21,6 +23,7 @@ async def measure(hass: HomeAssistant, order: dict[str, Any]) -> dict[str, Any]:
     }
     for entry_id in entries.values():
         await switch(hass, entry_id, on=False)
+    order["changes"] = _changes(order["states"])
     rounds: dict[str, list[float]] = {"nothing": [], "homeiq": [], "influxdb": []}
     await _drive(hass, order)
     for _ in range(order["rounds"]):
@@ -33,16 +36,22 @@ async def measure(hass: HomeAssistant, order: dict[str, Any]) -> dict[str, Any]:
     return {"cpu_s": rounds, "changes": order["rate"] * order["seconds"]}
 
 
+def _changes(states: list[tuple[str, tuple[str, str], dict[str, Any]]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield entity, state and attributes without end; each is a change, for entities go to and fro in turn."""
+    for turn in count():
+        for entity_id, pair, attributes in states:
+            yield entity_id, pair[turn % 2], attributes
+
+
 async def _drive(hass: HomeAssistant, order: dict[str, Any]) -> float:
     """Make ``rate`` changes a second for ``seconds`` and return the CPU seconds that the process spent."""
-    states, rate = order["states"], order["rate"]
-    total, made = rate * order["seconds"], 0
+    rate, total, made = order["rate"], order["rate"] * order["seconds"], 0
+    changes = order["changes"]
     before_cpu, start = time.process_time(), time.monotonic()
     while made < total:
         due = min(total, int((time.monotonic() - start) * rate))
         while made < due:
-            entity_id, pair, attributes = states[made % len(states)]
-            hass.states.async_set(entity_id, pair[made // len(states) % 2], attributes)
+            hass.states.async_set(*next(changes))
             made += 1
         await asyncio.sleep(_TICK_S)
     await asyncio.sleep(_REST_S)
