@@ -129,6 +129,17 @@ def test_an_attribute_that_cannot_be_serialised_costs_only_its_own_event(odd: ob
     assert len(msgspec.json.decode(b"[%b]" % part, type=list[AppEvent])) == 2
 
 
+def test_a_removal_goes_without_the_attributes_that_cannot_be_serialised() -> None:
+    refused: list[str] = []
+    removal = change(1, state=None, previous="on", attributes={"odd": object()})
+
+    part, kept = serialise([removal], lambda event, _: refused.append(event[ENTITY_ID]))
+
+    assert (list(kept), refused) == ([removal], [])
+    [event] = msgspec.json.decode(b"[%b]" % part, type=list[AppEvent])
+    assert (event.state, event.previous, bytes(event.attributes)) == (None, "on", b"{}")
+
+
 def test_a_first_batch_says_since_when_its_stream_is_whole() -> None:
     stream = Stream("home", 17)
     first = msgspec.json.decode(build_body(stream, (), {}, ()))
