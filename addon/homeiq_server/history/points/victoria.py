@@ -9,15 +9,18 @@ of them, those that are seen first; the others share one, ``other``. The texts o
 last are always known (see ``Cache``); a restart forgets them all, and what was known then still has its series.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, override
 
 from homeiq_server.history.line_protocol import VICTORIA, Fields, single_line
 from homeiq_server.model import Event, Labels
 
 from .cache import Cache
+from .conversion import Conversion
 from .form import Batch, Form
 from .layout import Layout, Series
+from .milliseconds import SUPERSEDED, last_of_each_millisecond
 from .state import GAPS, NO_FINITE_VALUE, Kind, Reading
 
 STATE_TAG: Final = "state"
@@ -73,6 +76,20 @@ class VictoriaForm(Form[Template]):
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
         self._texts = StateTexts()
+
+    @override
+    def convert(self, events: Sequence[Event], labels: Mapping[str, Labels]) -> Conversion:
+        convert = super().convert
+        kept = last_of_each_millisecond(events, lambda event: not convert([event], labels).rejected)
+        if kept is None:
+            return convert(events, labels)
+        places, superseded = list(kept), len(events) - len(kept)
+        conversion = convert(list(kept.values()), labels)
+        return replace(
+            conversion,
+            skipped=conversion.skipped | ({SUPERSEDED: superseded} if superseded else {}),
+            rejected=[(places[index], reason) for index, reason in conversion.rejected],
+        )
 
     @override
     def _add(self, event: Event, labels: Labels | None, batch: Batch) -> str | None:

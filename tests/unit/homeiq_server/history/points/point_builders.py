@@ -1,6 +1,6 @@
 """Events to convert, and lines read back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -35,6 +35,11 @@ def event(  # noqa: PLR0913 - an event has this many parts, and a test names tho
         context_id,
         parent_id,
     )
+
+
+def apart(events: Iterable[Event]) -> list[Event]:
+    """Return the events a millisecond apart, so that none of them supersedes another."""
+    return [msgspec.structs.replace(each, time_us=TIME_US + place * 1_000) for place, each in enumerate(events)]
 
 
 def convert(

@@ -9,7 +9,7 @@ from homeiq_server.history.points import PointSettings, build_schema
 from homeiq_server.history.points.cache import Cache
 from homeiq_server.history.points.settings import SCHEMAS, SchemaName
 from homeiq_server.model import Event, Labels
-from tests.unit.homeiq_server.history.points.point_builders import TIME_US, convert, event, lines
+from tests.unit.homeiq_server.history.points.point_builders import TIME_US, apart, convert, event, lines
 
 BAD = {
     "attributes that are a list": event(attributes=[1]),
@@ -39,7 +39,8 @@ FORMS = pytest.mark.parametrize(
 @FORMS
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 def test_a_bad_event_costs_only_itself(schema: SchemaName, bad: Event, *, text_as_tag: bool) -> None:
-    conversion = convert(GOOD, bad, GOOD, settings=PointSettings(schema=schema), text_as_tag=text_as_tag)
+    later = msgspec.structs.replace(GOOD, time_us=GOOD.time_us + 1_000)
+    conversion = convert(GOOD, bad, later, settings=PointSettings(schema=schema), text_as_tag=text_as_tag)
 
     assert conversion.converted == conversion.lines.count == 2
     ((index, reason),) = conversion.rejected
@@ -151,6 +152,7 @@ def test_a_conversion_from_the_caches_is_the_same_as_one_without(
     *,
     text_as_tag: bool,
 ) -> None:
+    batch = apart(batch)
     used = build_schema(options, text_as_tag=text_as_tag)
     used.convert(batch, {})
     used.convert(batch, labels)

@@ -4,7 +4,7 @@ from homeiq_server.history.line_protocol import Line
 from homeiq_server.history.points import Naming, PointSettings, Schema, build_schema
 from homeiq_server.history.points.victoria import MAX_TEXT_LENGTH, MAX_TEXTS, OTHER
 from homeiq_server.model import Event
-from tests.unit.homeiq_server.history.points.point_builders import TIME_US, convert, event, lines
+from tests.unit.homeiq_server.history.points.point_builders import TIME_US, apart, convert, event, lines
 
 CORE = PointSettings()
 EVENTS = PointSettings(schema="events")
@@ -131,9 +131,9 @@ def test_a_text_of_line_breaks_only_is_other() -> None:
 
 def test_texts_beyond_the_bound_are_other_and_counted() -> None:
     schema = build_schema(CORE, text_as_tag=True)
-    schema.convert([climate(f"song {n}") for n in range(MAX_TEXTS)], {})
+    schema.convert(apart(climate(f"song {n}") for n in range(MAX_TEXTS)), {})
 
-    folded = schema.convert([climate("one more"), climate("song 0")], {})
+    folded = schema.convert(apart([climate("one more"), climate("song 0")]), {})
 
     assert folded.left_out["states folded"] == 1
     assert [line.tags["state"] for line in lines(folded, text_as_tag=True)] == [OTHER, "song 0"]
@@ -141,7 +141,7 @@ def test_texts_beyond_the_bound_are_other_and_counted() -> None:
 
 def test_a_change_between_two_texts_beyond_the_bound_goes_on_being_other() -> None:
     schema = build_schema(CORE, text_as_tag=True)
-    schema.convert([climate(f"song {n}") for n in range(MAX_TEXTS)], {})
+    schema.convert(apart(climate(f"song {n}") for n in range(MAX_TEXTS)), {})
 
     assert states(climate("b", "a"), schema=schema) == {OTHER: 1.0}
     assert states(climate("song 1", "b"), schema=schema) == {OTHER: 0.0, "song 1": 1.0}
@@ -149,7 +149,7 @@ def test_a_change_between_two_texts_beyond_the_bound_goes_on_being_other() -> No
 
 def test_each_entity_has_its_own_texts() -> None:
     schema = build_schema(CORE, text_as_tag=True)
-    schema.convert([climate(f"song {n}") for n in range(MAX_TEXTS)], {})
+    schema.convert(apart(climate(f"song {n}") for n in range(MAX_TEXTS)), {})
 
     assert states(event("media_player.attic", "one more"), schema=schema) == {"one more": 1.0}
 
