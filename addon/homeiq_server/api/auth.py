@@ -8,8 +8,11 @@ from aiohttp.typedefs import Handler, Middleware
 from homeiq_server.errors import Unauthorized
 from homeiq_server.token import Token
 
+from . import page
+
 _OPEN: Final = "/api/v1/info"  # whoever sets the integration up compares versions before there is a token
 _BASIC_TOO: Final = "/prometheus/"  # what Grafana can send: any user, the token as password
+_READ_BY_BROWSERS: Final = frozenset({*page.PATHS, "/api/v1/status"})  # reading only: a browser adds Basic by itself
 
 
 def token_required(token: Token) -> Middleware:
@@ -32,7 +35,7 @@ def _claim(request: web.Request) -> str:
     match scheme.lower():
         case "bearer":
             return claim.strip()
-        case "basic" if request.path.startswith(_BASIC_TOO):
+        case "basic" if _takes_basic(request):
             try:
                 password: str = BasicAuth.decode(header).password
             except ValueError:
@@ -40,6 +43,10 @@ def _claim(request: web.Request) -> str:
             return password
         case _:
             return ""
+
+
+def _takes_basic(request: web.Request) -> bool:
+    return request.path.startswith(_BASIC_TOO) or (request.method == "GET" and request.path in _READ_BY_BROWSERS)
 
 
 def only_from(peer: str) -> Middleware:

@@ -24,6 +24,7 @@ from homeiq_server.errors import (
 _LOGGER = logging.getLogger(__name__)
 
 _RETRY_AFTER_S: Final = 5
+_CHALLENGE: Final = 'Bearer realm="HomeIQ", Basic realm="HomeIQ: any user, the token as password"'
 
 # Class, status, slug and title. The slug is what a program may rely on.
 _PROBLEMS: Final[dict[type[HomeIQError], tuple[int, str, str]]] = {
@@ -88,6 +89,6 @@ def _of_ours(err: HomeIQError) -> web.Response:
             seconds = _RETRY_AFTER_S if err.after is None else max(1, math.ceil(err.after))
             return problem(status, slug, title, str(err), headers={"Retry-After": str(seconds)})
         case Unauthorized():
-            return problem(status, slug, title, str(err), headers={"WWW-Authenticate": 'Bearer realm="HomeIQ"'})
+            return problem(status, slug, title, str(err), headers={"WWW-Authenticate": _CHALLENGE})
         case _:
             return problem(status, slug, title, str(err))

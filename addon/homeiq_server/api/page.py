@@ -11,6 +11,8 @@ _FILES: Final = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
 }
+PATHS: Final = frozenset(_FILES)
+
 # Nothing inline and nothing from elsewhere; Home Assistant shows the page in a frame of its own origin.
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -22,7 +24,7 @@ _HEADERS: Final = {
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    """Serve the files, relative to wherever ingress has put us."""
+    """Serve the files, relative to wherever ingress or a proxy has put us."""
     for path, (name, content_type) in _FILES.items():
         router.add_get(path, _serve((files("homeiq_server") / "web" / name).read_bytes(), content_type))
 

@@ -32,7 +32,7 @@ class Served:
 
 
 def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Application:
-    """Return the API: the token is asked for everywhere but at ``/api/v1/info``."""
+    """Return the API, and the page for browsers: the token is asked for everywhere but at ``/api/v1/info``."""
     app = web.Application(
         middlewares=[cors.preflights(cors_origins), errors_to_problems, token_required(served.token)],
         client_max_size=MAX_BODY,
@@ -47,6 +47,7 @@ def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Applicatio
     app.router.add_get("/api/v1/status", get_status)
     app.router.add_post("/api/v1/events", post_events)
     app.router.add_get("/metrics", get_metrics)
+    page.add_routes(app.router)
     if served.proxy:
         app.router.add_routes(prometheus_proxy.routes(served.proxy))
     return app

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import encode_basic_auth
 
 from homeiq_server.api.routes import Served, ingress
 from homeiq_server.serving import Listener
@@ -69,6 +70,25 @@ async def test_the_page_and_its_status_need_no_token_on_their_own_listener(clien
     assert {key: shown[key] for key in shown if key not in moving} == {
         key: asked[key] for key in asked if key not in moving
     }
+
+
+def as_password(token: str) -> dict[str, str]:
+    """Return what a browser sends once its user has typed the token."""
+    return {"Authorization": encode_basic_auth("anybody", token)}
+
+
+async def test_a_browser_reads_the_page_on_the_api_with_the_token_as_password(client: Client) -> None:
+    basic = as_password(client.bearer["Authorization"].removeprefix("Bearer "))
+    for path in ("/", "/page.css", "/page.js", "/api/v1/status"):
+        assert "Basic" in (await client.ask("GET", client.api + path)).headers["WWW-Authenticate"]
+        assert (await client.ask("GET", client.api + path, headers=basic)).status == 200
+    assert (await client.ask("GET", f"{client.api}/", headers=as_password("guess"))).status == 401
+
+
+async def test_what_a_browser_adds_by_itself_is_not_enough_to_send(client: Client) -> None:
+    basic = as_password(client.bearer["Authorization"].removeprefix("Bearer "))
+    answer = await client.ask("POST", f"{client.api}/api/v1/events", headers=basic)
+    assert answer.status == 401
 
 
 async def test_the_page_cannot_be_used_to_send(client: Client) -> None:
