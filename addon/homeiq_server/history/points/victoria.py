@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, override
 
+from homeiq_server.errors import Rejected
 from homeiq_server.history.line_protocol import VICTORIA, Fields, single_line
 from homeiq_server.model import Event, Labels
 
 from .cache import Cache
 from .conversion import Conversion
-from .form import Batch, Form
+from .form import Batch, Form, check
 from .layout import Layout, Series
 from .milliseconds import SUPERSEDED, last_of_each_millisecond
 from .state import GAPS, NO_FINITE_VALUE, Kind, Reading
@@ -33,10 +34,20 @@ _REMOVED: Final[tuple[Kind, str]] = ("gap", "")
 
 
 class StateTexts:
-    """Which texts of an entity have a series of their own."""
+    """Which texts of an entity have a series of their own, and which of these is 1."""
 
     def __init__(self) -> None:
         self._known: Cache[str, set[str]] = Cache(entries=_ENTITIES)
+        self._current: Cache[str, str] = Cache(entries=_ENTITIES)
+
+    def current(self, entity_id: str) -> str | None:
+        """Return the text that is 1, or None when there is none, or none is known of."""
+        return self._current.get(entity_id) or None
+
+    def begin(self, entity_id: str, text: str | None) -> None:
+        """Remember which text is 1 from now on."""
+        if self._current.get(entity_id) != (text or ""):
+            self._current.put(entity_id, text or "")
 
     def tag(self, entity_id: str, state: str) -> str:
         """Return the text as it is to be written, never empty."""
@@ -69,7 +80,7 @@ class Template:
 
 
 class VictoriaForm(Form[Template]):
-    """Up to three lines for each event: its numbers, the text state that begins, the one that ends."""
+    """A few lines for each event: its numbers, the text state that begins, those that end."""
 
     dialect = VICTORIA
 
@@ -79,37 +90,54 @@ class VictoriaForm(Form[Template]):
 
     @override
     def convert(self, events: Sequence[Event], labels: Mapping[str, Labels]) -> Conversion:
-        convert = super().convert
-        kept = last_of_each_millisecond(events, lambda event: not convert([event], labels).rejected)
-        if kept is None:
-            return convert(events, labels)
+        if (kept := last_of_each_millisecond(events, self._is_good)) is None:
+            return super().convert(events, labels)
         places, superseded = list(kept), len(events) - len(kept)
-        conversion = convert(list(kept.values()), labels)
+        conversion = super().convert(list(kept.values()), labels)
         return replace(
             conversion,
             skipped=conversion.skipped | ({SUPERSEDED: superseded} if superseded else {}),
             rejected=[(places[index], reason) for index, reason in conversion.rejected],
         )
 
+    def _is_good(self, event: Event) -> bool:
+        try:
+            check(event)
+            self._layout.series(event.entity_id, "number", bytes(event.attributes), None)
+        except Rejected:
+            return False
+        return True
+
     @override
     def _add(self, event: Event, labels: Labels | None, batch: Batch) -> str | None:
-        ended, begun = self._text(event, event.previous), self._text(event, event.state)
+        begun = self._text(event, event.state)
+        ended = self._ended(event, begun)
         kind, number = _REMOVED if event.state is None else self._state(event.state)
         stored = kind != "gap" or (self._layout.keeps_gaps and event.state is not None)
         lines = [self._removal(event, {})] if event.state is None else []
-        if stored or ended is not None:
+        if stored or ended:
             template = self._template(event, kind, labels)
             if stored and (fields := f"{number}{self._layout.numbers(event)}{template.tail}"):
                 lines.append(f"{template.head} {fields[1:]} {event.time_us}")
-            if ended is not None and ended != begun:
-                lines.append(self._state_line(event, template, ended, "0.0"))
+            lines += [self._state_line(event, template, text, "0.0") for text in ended]
             if begun is not None:
                 lines.append(self._state_line(event, template, begun, "1.0"))
             if stored:
                 batch.text_fields += template.texts + self._layout.count_texts(event)
                 batch.states_folded += begun == OTHER and event.state != OTHER
+            self._texts.begin(event.entity_id, begun)
         batch.lines += lines
         return None if lines else GAPS.get(event.state or "", NO_FINITE_VALUE)
+
+    def _ended(self, event: Event, begun: str | None) -> list[str]:
+        """Return the texts that are no longer: the previous one, and the one that was begun last.
+
+        These are two where changes are missing between them. After a restart of Home Assistant an entity has no
+        previous state, and what it was before would stay 1 for ever.
+        """
+        previous, last = self._text(event, event.previous), self._texts.current(event.entity_id)
+        ended = (previous,) if last == previous else (last, previous)
+        return [text for text in ended if text is not None and text != begun]
 
     def _text(self, event: Event, state: str | None) -> str | None:
         """Return the text that stands for a state, or None for one that has no series of its own."""

@@ -50,6 +50,21 @@ def test_a_state_before_an_outage_becomes_zero(state: str) -> None:
     assert states(climate(state, "heat")) == {"heat": 0.0}
 
 
+def test_a_restart_of_home_assistant_ends_the_state_that_was_before_it() -> None:
+    schema = build_schema(CORE, text_as_tag=True)
+    schema.convert([climate("heat", "off")], {})
+
+    assert states(climate("unavailable"), schema=schema) == {"heat": 0.0}
+    assert states(climate("cool", "unavailable"), schema=schema) == {"cool": 1.0}
+
+
+def test_a_state_that_nobody_saw_end_ends_with_the_next() -> None:
+    schema = build_schema(CORE, text_as_tag=True)
+    schema.convert([climate("heat", "off")], {})
+
+    assert states(climate("auto", "cool"), schema=schema) == {"heat": 0.0, "cool": 0.0, "auto": 1.0}
+
+
 def test_an_outage_after_a_number_has_nothing_to_write() -> None:
     conversion = convert(event(state="unavailable", previous="21.5"), text_as_tag=True)
 
@@ -136,13 +151,15 @@ def test_texts_beyond_the_bound_are_other_and_counted() -> None:
     folded = schema.convert(apart([climate("one more"), climate("song 0")]), {})
 
     assert folded.left_out["states folded"] == 1
-    assert [line.tags["state"] for line in lines(folded, text_as_tag=True)] == [OTHER, "song 0"]
+    begun = [line.tags["state"] for line in lines(folded, text_as_tag=True) if line.fields["state"] == 1.0]
+    assert begun == [OTHER, "song 0"]
 
 
 def test_a_change_between_two_texts_beyond_the_bound_goes_on_being_other() -> None:
     schema = build_schema(CORE, text_as_tag=True)
     schema.convert(apart(climate(f"song {n}") for n in range(MAX_TEXTS)), {})
 
+    schema.convert([climate("a")], {})
     assert states(climate("b", "a"), schema=schema) == {OTHER: 1.0}
     assert states(climate("song 1", "b"), schema=schema) == {OTHER: 0.0, "song 1": 1.0}
 
