@@ -49,7 +49,7 @@ class Status:
             dead=int(lines["dead"]),
             dropped=int(lines["dropped"]),
             events_per_minute=float(answer["rates"]["events_per_minute"]),
-            write_p99_s=None if p99 is None else float(p99),
+            write_p99_s=None if p99 is None else round(float(p99), 6),
             database_state=str(database["state"]),
             database_error=None if error is None else str(error),
             raw=answer,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from .database import Sample, time_ms
+from .database import Sample, kept, time_ms
 from .rest import Json
 
 NOTHING_TO_STORE = ("", "unknown", "unavailable")
@@ -56,7 +56,7 @@ def expected(row: Json) -> Sample | None:
         number = WORDS[text] if text in WORDS else float(text)
     except ValueError:
         return Sample(row["entity_id"], at, text)
-    return Sample(row["entity_id"], at, number) if math.isfinite(number) else None
+    return Sample(row["entity_id"], at, kept(number)) if math.isfinite(number) else None
 
 
 def is_stored(sample: Sample, stored: Collection[Sample]) -> bool:

@@ -126,12 +126,17 @@ class InfluxDB:
             return set(flux_states(await _text(response)))
 
 
+def kept(number: float) -> float:
+    """Return the number to 12 significant digits: VictoriaMetrics keeps 13 where a series' numbers differ in size."""
+    return float(f"{number:.12g}")
+
+
 def _states(series: Json) -> list[Sample]:
     """Read a number from a ``value`` field, a text from the label of a ``state`` field that is 1."""
     metric, pairs = series["metric"], zip(series["timestamps"], series["values"], strict=True)
     entity_id = f"{metric.get('domain')}.{metric['entity_id']}"
     if metric["__name__"].endswith("_value"):
-        return [Sample(entity_id, at, value) for at, value in pairs]
+        return [Sample(entity_id, at, kept(value)) for at, value in pairs]
     if metric["__name__"].endswith("_state") and "state" in metric:
         return [Sample(entity_id, at, metric["state"]) for at, value in pairs if value == 1]
     return []
@@ -142,7 +147,7 @@ def flux_states(answer: str) -> list[Sample]:
     found = []
     for table in answer.replace("\r\n", "\n").split("\n\n"):
         for row in csv.DictReader(io.StringIO(table)):
-            value = float(row["_value"]) if row["_field"] == "value" else row["_value"]
+            value = kept(float(row["_value"])) if row["_field"] == "value" else row["_value"]
             entity_id = f"{row['domain']}.{row['entity_id']}"
             found.append(Sample(entity_id, time_ms(datetime.fromisoformat(row["_time"])), value))
     return found

@@ -128,7 +128,7 @@ function render(status) {
   show("rates", ...[
     ["events a minute", whole.format(rates.events_per_minute)],
     ["lines written a minute", whole.format(rates.lines_written_per_minute)],
-    ["event to database, p99", duration(latency.accepted_to_written_p99_s)],
+    ["accepted to database, p99", duration(latency.accepted_to_written_p99_s)],
     ["queue on disk", `${size(spool.bytes)} of ${size(spool.limit_bytes)}`],
   ].map((pair) => element("div", {}, ...pairs([pair]))));
   show("database", ...pairs([
