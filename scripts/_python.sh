@@ -14,6 +14,7 @@ ensure_python() {
   local way
   if fits "$PYTHON" && [ -x "$UV" ]; then return; fi
   mkdir -p "$TOOLS/bin"
+  ensure_certificates
   for way in ${HOMEIQ_PYTHON_FROM:-machine uv debian}; do
     "python_from_$way" && break
   done
@@ -21,6 +22,20 @@ ensure_python() {
   fits "$PYTHON" ||
     die "Python $PYTHON_MINIMUM or newer was not found and could not be fetched: install it so that 'python3.14' runs, then try again."
   find_uv || install_tools "$PYTHON" || die "uv could not be installed: check that a Python package index is reachable, then try again."
+}
+
+# ensure_certificates: a machine without ca-certificates cannot tell whom it downloads from; Debian's are fetched then.
+ensure_certificates() {
+  local bundle=$TOOLS/ca-certificates.crt
+  [ -n "${SSL_CERT_FILE-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] ||
+    [ -e /etc/pki/tls/certs/ca-bundle.crt ] && return
+  debian_mirror >/dev/null || return 0
+  if [ ! -f "$bundle" ]; then
+    say "fetching Debian's certificates: this machine has none"
+    debian_unpack "$TOOLS/apt" "$TOOLS/ca-certificates" ca-certificates
+    cat "$TOOLS"/ca-certificates/usr/share/ca-certificates/mozilla/*.crt >"$bundle"
+  fi
+  export SSL_CERT_FILE=$bundle PIP_CERT=$bundle
 }
 
 python_from_machine() {
