@@ -35,7 +35,8 @@ ensure_certificates() {
     debian_unpack "$TOOLS/apt" "$TOOLS/ca-certificates" ca-certificates
     cat "$TOOLS"/ca-certificates/usr/share/ca-certificates/mozilla/*.crt >"$bundle"
   fi
-  export SSL_CERT_FILE=$bundle PIP_CERT=$bundle
+  # Debian's pip looks for the file of the package ca-certificates, whatever it is told, unless it does as it used to.
+  export SSL_CERT_FILE=$bundle PIP_CERT=$bundle PIP_USE_DEPRECATED=legacy-certs
 }
 
 python_from_machine() {
