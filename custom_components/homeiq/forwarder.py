@@ -144,7 +144,7 @@ class Forwarder:
                 await asyncio.sleep(LONGEST_BACKOFF_S)
 
     async def _gather(self) -> None:
-        """Wait until 500 events wait, or some have for a second."""
+        """Wait until 500 events wait, or some have for ``GATHER_S``."""
         await self._until_waiting(1)
         with suppress(TimeoutError):
             async with asyncio.timeout(GATHER_S):

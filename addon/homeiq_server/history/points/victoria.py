@@ -6,7 +6,8 @@ number. Other texts (of attributes, ids) are left out and counted.
 
 Every new text is a new series for ever, so they are bounded: a text is cut at 100 characters, and an entity has 50
 of them, those that are seen first; the others share one, ``other``. The texts of the 2,048 entities that showed one
-last are always known (see ``Cache``); a restart forgets them all, and what was known then still has its series.
+last, and which of them is 1, are always known (see ``Cache``). A restart of the server forgets it all: what was known
+then still has its series, and a text that was 1 ends only if the entity's next change names it as the previous one.
 """
 
 from collections.abc import Mapping, Sequence
