@@ -75,7 +75,7 @@ class Writer:
         spool_fails = False
         while True:
             try:
-                await self._persist(self._target.epoch)
+                await self._persist(_nothing_yet)
                 while True:
                     await self._turn()
                     spool_fails = False
@@ -241,3 +241,7 @@ class Writer:
             "%s refused %d of %d lines, they are dead letters: %s",
             self._target.name, lines, request.count, condemned[0].reason,
         )  # fmt: skip
+
+
+async def _nothing_yet() -> None:
+    """Ask for nothing: the connection is made, and it is known who answers, before there is a line to send."""
