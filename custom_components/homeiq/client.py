@@ -9,6 +9,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from yarl import URL
 
 from .const import API_VERSION, MIN_API_VERSION
+from .coverage import Coverage
 from .errors import (
     AppTooOld,
     Busy,
@@ -93,22 +94,55 @@ class AppClient:
             raise NotHomeIQ(f"the answer (HTTP {status}) is not the status of a HomeIQ app: {err!r}") from err
 
     async def send(self, body: bytes) -> Receipt:
-        """Hand over one batch; return once the app has it on disk."""
-        status, answer = await self._ask("POST", "api/v1/events", limit=_SEND_TIMEOUT, body=body)
+        """Hand over one batch of changes; return once the app has it on disk."""
+        return await self._hand_over("api/v1/events", body)
+
+    async def backfill(self, body: bytes) -> Receipt:
+        """Hand over one batch of changes out of the recorder; its body is that of ``send``."""
+        return await self._hand_over("api/v1/backfill", body)
+
+    async def statistics(self, body: bytes) -> Receipt:
+        """Hand over one batch of long-term statistics."""
+        return await self._hand_over("api/v1/statistics", body)
+
+    async def coverage(self, source: str, start_us: int, end_us: int) -> Coverage:
+        """Return what the app does not know to have of a Home Assistant's changes between two instants."""
+        asked = {"source": source, "start_us": str(start_us), "end_us": str(end_us)}
+        status, answer = await self._ask("GET", "api/v1/gaps", limit=_ASK_TIMEOUT, query=asked)
+        try:
+            return Coverage.from_json(answer)
+        except _MISSHAPEN as err:
+            raise NotHomeIQ(f"the answer (HTTP {status}) does not say what is missing") from err
+
+    async def complete(self, source: str, start_us: int, end_us: int, missed: int | None) -> None:
+        """Tell that all there is between two instants was handed over, but for ``missed`` changes; None for unknown."""
+        told = {"source": source, "start_us": start_us, "end_us": end_us, "missed": missed}
+        await self._ask("POST", "api/v1/gaps/complete", limit=_SEND_TIMEOUT, body=json.dumps(told).encode())
+
+    async def _hand_over(self, path: str, body: bytes) -> Receipt:
+        status, answer = await self._ask("POST", path, limit=_SEND_TIMEOUT, body=body)
         try:
             rejected = tuple((str(one["entity_id"] or "?"), str(one["reason"])) for one in answer["rejected"])
             return Receipt(int(answer["duplicates"]), rejected)
         except _MISSHAPEN as err:
             raise NotHomeIQ(f"the answer (HTTP {status}) is not a receipt of a HomeIQ app") from err
 
-    async def _ask(
-        self, method: str, path: str, *, limit: ClientTimeout, body: bytes | None = None, with_token: bool = True
+    async def _ask(  # noqa: PLR0913 - one for each part of a request
+        self,
+        method: str,
+        path: str,
+        *,
+        limit: ClientTimeout,
+        query: dict[str, str] | None = None,
+        body: bytes | None = None,
+        with_token: bool = True,
     ) -> tuple[int, Any]:
         """Return the status and the parsed body of a 2xx answer."""
         try:
             async with self._session.request(
                 method,
                 self._url / path,
+                params=query,
                 data=None if body is None else BytesIO(body),  # sent in chunks: bytes would hold up the event loop
                 headers=self._headers if with_token else None,
                 timeout=limit,

@@ -10,12 +10,14 @@ from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
+from .backfill import Backfill
 from .client import AppClient
 from .const import CONF_APP_SLUG, DOMAIN, STATUS_INTERVAL
 from .errors import AppError, InvalidAuth, VersionMismatch
 from .forwarder import Forwarder
-from .issues import async_report_database, async_report_version
+from .issues import async_report_status, async_report_version
 from .status import Status
+from .supply import Link
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ class HomeIQ:
 
     coordinator: HomeIQCoordinator
     forwarder: Forwarder
+    link: Link
+    backfill: Backfill
 
 
 class HomeIQCoordinator(DataUpdateCoordinator[Status]):
@@ -55,7 +59,7 @@ class HomeIQCoordinator(DataUpdateCoordinator[Status]):
         except AppError as err:
             raise self._as_home_assistant_error(err) from err
         async_report_version(self.hass, self.config_entry, None)
-        async_report_database(self.hass, self.config_entry, status)
+        async_report_status(self.hass, self.config_entry, status, before=self.last_status)
         self._async_note_version(status.version)
         return status
 

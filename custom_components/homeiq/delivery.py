@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from itertools import batched
 from typing import Final, Protocol
 
@@ -41,7 +42,16 @@ class Delivery:
     been stored (an answer that never came), it goes under a new stream, or the app would take it for a duplicate.
     """
 
-    def __init__(self, app: App, buffer: Buffer, labels: EntityLabels, stream: Stream) -> None:
+    def __init__(
+        self,
+        app: App,
+        buffer: Buffer,
+        labels: EntityLabels,
+        stream: Stream,
+        on_gap: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``on_gap`` is called when the app was told of what may be a gap: of a new stream, or of lost events."""
+        self._on_gap = on_gap
         self._app = app
         self._buffer = buffer
         self._labels = labels
@@ -111,6 +121,8 @@ class Delivery:
             event, reason = batch.suspect
             buffer.refuse(event[ENTITY_ID], reason)
         if (stream := batch.stream) is not None:
+            if stream.seq == 1 or batch.gaps:
+                self._on_gap()
             stream.seq += 1
             if batch.events:
                 stream.whole_since_us = max(stream.whole_since_us, batch.events[-1][TIME_US])

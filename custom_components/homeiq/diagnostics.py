@@ -1,5 +1,6 @@
 """What a bug report needs, without what it must not tell."""
 
+from dataclasses import asdict
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
@@ -14,6 +15,7 @@ _REDACTED = {CONF_TOKEN, "password", "token", "authorization"}
 async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: HomeIQConfigEntry) -> dict[str, Any]:
     """Return the entry, the app's last status, and what became of the events in here."""
     coordinator, forwarder = entry.runtime_data.coordinator, entry.runtime_data.forwarder
+    backfill = entry.runtime_data.backfill
     status, buffer = coordinator.last_status, forwarder.buffer
     return {
         "entry": async_redact_data({"data": dict(entry.data), "options": dict(entry.options)}, _REDACTED),
@@ -29,5 +31,10 @@ async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: HomeIQ
             "refused": buffer.refused,
             "refused_by_entity": dict(buffer.refused_by_entity),
             "faults": forwarder.faults,
+        },
+        "backfill": {
+            "filling": None if backfill.filling is None else asdict(backfill.filling),
+            "trouble": backfill.trouble,
+            **backfill.counts,
         },
     }

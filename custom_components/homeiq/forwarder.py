@@ -50,10 +50,19 @@ class Forwarder:
         faults: How many unforeseen errors the background task has survived.
     """
 
-    def __init__(self, hass: HomeAssistant, client: AppClient, buffer: Buffer, on_turn: Callable[[], object]) -> None:
-        """``on_turn`` is called when the app goes away, and when it is back."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        client: AppClient,
+        buffer: Buffer,
+        *,
+        on_turn: Callable[[], object],
+        on_gap: Callable[[], object],
+    ) -> None:
+        """``on_turn`` is called when the app goes away, and when it is back; ``on_gap`` as ``Delivery`` says."""
         self.buffer = buffer
         self.faults = 0
+        self._on_gap = on_gap
         self._client = client
         self._labels = EntityLabels(hass)
         self._on_turn = on_turn
@@ -66,6 +75,11 @@ class Forwarder:
         self._failures = 0
         self._wake = asyncio.Event()
         self._wake_at: float = inf
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the app is owed so much that nothing else should take its time."""
+        return len(self.buffer) >= GATHER_EVENTS
 
     @callback
     def async_listen(self, hass: HomeAssistant, entry: ConfigEntry, entity_filter: EntityFilter) -> None:
@@ -82,7 +96,8 @@ class Forwarder:
     @callback
     def async_start(self, hass: HomeAssistant, entry: ConfigEntry, source: str) -> None:
         """Send what is taken in, until ``async_flush``. ``source`` is this Home Assistant's uuid."""
-        self._delivery = Delivery(self._client, self.buffer, self._labels, Stream(source, self._whole_since_us))
+        stream = Stream(source, self._whole_since_us)
+        self._delivery = Delivery(self._client, self.buffer, self._labels, stream, self._on_gap)
         self._task = entry.async_create_background_task(hass, self._run(self._delivery), "homeiq forwarder")
         # Background tasks end before the last states change; this is the last moment at which sessions are open.
         entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_on_final_write))

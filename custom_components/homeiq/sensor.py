@@ -11,7 +11,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfTime
+from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -69,6 +69,31 @@ APP_SENSORS: Final = (
         native_unit_of_measurement="lines",
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda status: status.dropped,
+    ),
+    AppSensorDescription(
+        key="queue_fill",
+        translation_key="queue_fill",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement=PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value_fn=lambda status: round(100 * status.queue_fill, 1),
+    ),
+    AppSensorDescription(
+        key="open_gaps",
+        translation_key="open_gaps",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement="gaps",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda status: status.open_gaps,
+    ),
+    AppSensorDescription(
+        key="missed",
+        translation_key="missed",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement="events",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        value_fn=lambda status: status.missed,
     ),
     AppSensorDescription(
         key="events_per_minute",

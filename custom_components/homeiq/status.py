@@ -11,10 +11,14 @@ class Status:
 
     Attributes:
         version: The app's release.
+        reasons: Why not all is well, by code: the app's own words.
         written: Lines that the database has, since the app's data began; so are ``dead`` and ``dropped``.
         queued: Lines that wait in the app for the database.
+        queue_fill: The part of the queue's limit that is taken.
         dead: Lines that the database will never take.
         dropped: Lines that the app gave up.
+        open_gaps: Stretches of time that may still be filled out of the recorder.
+        missed: Events that nobody could supply.
         events_per_minute: Events taken in, in the last minute.
         write_p99_s: From a write request to the database's answer, seconds; None while nothing was written.
         database_state: ``ok``, ``starting``, ``unreachable``, ``refusing``, ``misconfigured`` or ``off``.
@@ -23,10 +27,14 @@ class Status:
     """
 
     version: str
+    reasons: Mapping[str, str]
     written: int
     queued: int
+    queue_fill: float
     dead: int
     dropped: int
+    open_gaps: int
+    missed: int
     events_per_minute: float
     write_p99_s: float | None
     database_state: str
@@ -44,10 +52,14 @@ class Status:
         error = database["error"]
         return cls(
             version=str(answer["version"]),
+            reasons={str(reason["code"]): str(reason["message"]) for reason in answer["reasons"]},
             written=int(lines["written"]),
             queued=int(lines["queued"]),
+            queue_fill=float(answer["spool"]["fill"]),
             dead=int(lines["dead"]),
             dropped=int(lines["dropped"]),
+            open_gaps=int(answer["gaps"]["open"]),
+            missed=int(answer["missed"]),
             events_per_minute=float(answer["rates"]["events_per_minute"]),
             write_p99_s=None if p99 is None else round(float(p99), 6),
             database_state=str(database["state"]),

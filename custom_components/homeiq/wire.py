@@ -6,13 +6,14 @@ from typing import Any, Final
 from uuid import uuid4
 
 from homeassistant.core import Context, EventStateChangedData
-from homeassistant.helpers.json import json_bytes
+from homeassistant.helpers.json import json_bytes, json_fragment
 
 from .time_us import time_us
 
 # Entity, state, attributes, previous state, since when that, when, context, its parent: ``homeiq_server.model.Event``.
-# A plain tuple, because it is the fastest that Home Assistant's encoder takes.
-type Change = tuple[str, str | None, Mapping[str, Any], str | None, int | None, int, str, str | None]
+# A plain tuple, because it is the fastest that Home Assistant's encoder takes. A fragment is JSON already.
+type Attributes = Mapping[str, Any] | json_fragment
+type Change = tuple[str, str | None, Attributes, str | None, int | None, int, str, str | None]
 type Gap = tuple[int, int, int]  # first and last instant in µs, and how many events are missing between them
 
 ENTITY_ID: Final = 0

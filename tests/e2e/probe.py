@@ -46,6 +46,25 @@ class Probe:
         seen = await self._act("burst", prefix=prefix, count=count, entities=entities)
         return [state for states in seen.values() for state in states]
 
+    async def tick(self, prefix: str, *, count: int, entities: int) -> None:
+        """Count up over some sensors, so slowly that no two changes of one share a millisecond."""
+        await self._act("burst", prefix=prefix, count=count, entities=entities, at_once=entities, pause_s=0.003)
+
+    async def live_through(self, prefix: str, *, start: float, step_s: float, count: int, entities: int) -> list[Json]:
+        """Count up over some sensors as if that had been some time ago; return every state."""
+        seen = await self._act(
+            "live_through", prefix=prefix, start=start, step_s=step_s, count=count, entities=entities
+        )
+        return [state for states in seen.values() for state in states]
+
+    async def keep_statistics(self, statistic_id: str, *, start: float, hours: int) -> None:
+        """Give the recorder some hours of a long-term statistic."""
+        await self._act("keep_statistics", statistic_id=statistic_id, start=start, hours=hours)
+
+    async def hold_at_most(self, events: int) -> None:
+        """Shrink the buffer of HomeIQ, which must be empty."""
+        await self._act("hold_at_most", events=events)
+
     async def listeners(self) -> int:
         """Return how many listen for state changes."""
         return int((await self._act("listeners"))["state_changed"])

@@ -42,7 +42,7 @@ async def test_the_entities_show_what_the_status_says(home: Home) -> None:
 async def test_home_assistant_can_describe_every_action_as_its_page_asks(home: Home) -> None:
     described = {domain["domain"] for domain in await home.home_assistant.rest.get("/api/services")}
 
-    assert {"homeassistant", "light", "probe"} <= described
+    assert {"homeassistant", "homeiq", "light", "probe"} <= described
 
 
 async def test_the_connection_is_shown(home: Home) -> None:

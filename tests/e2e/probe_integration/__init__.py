@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from homeassistant.components.recorder.models import StatisticData, StatisticMeanType, StatisticMetaData
+from homeassistant.components.recorder.statistics import async_import_statistics
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, State, SupportsResponse
 from homeassistant.helpers.typing import ConfigType
@@ -33,7 +35,7 @@ SPECIAL: Final = {
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Offer the actions."""
     del config
-    for action in (set_state, remove, burst, listeners):
+    for action in (set_state, remove, burst, listeners, hold_at_most, live_through, keep_statistics):
         hass.services.async_register(DOMAIN, action.__name__, action, supports_response=SupportsResponse.ONLY)
     return True
 
@@ -51,20 +53,60 @@ async def remove(call: ServiceCall) -> ServiceResponse:
 
 
 async def burst(call: ServiceCall) -> ServiceResponse:
-    """Count ``count`` states up over ``entities`` sensors, as fast as the loop lets us; return them by entity."""
+    """Count ``count`` states up over ``entities`` sensors, as fast as the loop lets us or slower; return them."""
+    at_once = call.data.get("at_once", AT_ONCE)
     seen: defaultdict[str, list[JsonObjectType]] = defaultdict(list)
     for number in range(call.data["count"]):
         entity_id = f"{call.data['prefix']}_{number % call.data['entities']}"
         call.hass.states.async_set(entity_id, str(number), {"unit_of_measurement": "%"})
         seen[entity_id].append(_seen(call.hass.states.get(entity_id)))
-        if number % AT_ONCE == 0:
-            await asyncio.sleep(0)
+        if number % at_once == 0:
+            await asyncio.sleep(call.data.get("pause_s", 0))
     return {entity_id: list(states) for entity_id, states in seen.items()}
 
 
 async def listeners(call: ServiceCall) -> ServiceResponse:
     """Return how many listen for state changes."""
     return {"state_changed": call.hass.bus.async_listeners().get(EVENT_STATE_CHANGED, 0)}
+
+
+async def hold_at_most(call: ServiceCall) -> ServiceResponse:
+    """Shrink HomeIQ's empty buffer, so that an outage of seconds is longer than it holds."""
+    events = call.data["events"]
+    for buffer in call.hass.data["homeiq_buffers"].values():
+        buffer._room -= buffer.limit - events
+        buffer.limit = events
+    return {"events": events}
+
+
+async def live_through(call: ServiceCall) -> ServiceResponse:
+    """Change sensors as if that had been some time ago: one change of each after every step, oldest first."""
+    seen: defaultdict[str, list[JsonObjectType]] = defaultdict(list)
+    for number in range(call.data["count"]):
+        for place in range(call.data["entities"]):
+            entity_id = f"{call.data['prefix']}_{place}"
+            at = call.data["start"] + number * call.data["step_s"] + place / 1000
+            call.hass.states.async_set(entity_id, str(number), {"unit_of_measurement": "%"}, timestamp=at)
+            seen[entity_id].append(_seen(call.hass.states.get(entity_id)))
+        await asyncio.sleep(0)
+    return {entity_id: list(states) for entity_id, states in seen.items()}
+
+
+async def keep_statistics(call: ServiceCall) -> ServiceResponse:
+    """Give the recorder some hours of a long-term statistic."""
+    metadata = StatisticMetaData(
+        mean_type=StatisticMeanType.ARITHMETIC,
+        has_sum=False,
+        name=None,
+        source="recorder",
+        statistic_id=call.data["statistic_id"],
+        unit_class=None,
+        unit_of_measurement="%",
+    )
+    start = datetime.fromtimestamp(call.data["start"], UTC)
+    hours = [StatisticData(start=start + timedelta(hours=n), mean=n, min=n, max=n) for n in range(call.data["hours"])]
+    async_import_statistics(call.hass, metadata, hours)
+    return {"hours": len(hours)}
 
 
 def _seen(state: State | None) -> JsonObjectType:

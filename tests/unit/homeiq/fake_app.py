@@ -9,6 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.unit.homeiq.fake_past import FakePast
+from tests.unit.homeiq.problems import problem
+
+__all__ = ["SERVER_ID", "TOKEN", "FakeApp", "problem"]
+
 TOKEN = "Qx7~Zv9!Kw3^Jm5*"  # its parts look like nothing that a log could hold by chance
 SERVER_ID = "5e7e0f3c0a5e4d4c8a3c1d2e3f405162"
 
@@ -25,6 +30,8 @@ class FakeApp:
         labels: What was told of each entity, newest last.
         gaps: As reported.
         started: ``started_us`` of each stream's first batch.
+        reasons: Why not all is well with it, by code.
+        dropped: Lines that it says it has dropped; ``missed``: events that nobody could supply.
         duplicates: Batches that came again.
         in_flight: The most event requests that were ever handled at once.
         lose_answers: So many batches are stored without an answer.
@@ -33,6 +40,7 @@ class FakeApp:
         hold: While it is not set, batches wait.
         hold_info: While it is not set, whoever asks who this is waits.
         server_id: None to be somebody else altogether.
+        past: Its gaps, and what fills them.
     """
 
     token: str = TOKEN
@@ -48,6 +56,9 @@ class FakeApp:
     started: dict[str, int] = field(default_factory=dict)
     streams: dict[str, int] = field(default_factory=dict)
     database: dict[str, Any] = field(default_factory=lambda: {"state": "ok", "error": None})
+    reasons: dict[str, str] = field(default_factory=dict)
+    dropped: int = 0
+    missed: int = 0
     duplicates: int = 0
     asked_info: int = 0
     in_flight: int = 0
@@ -58,6 +69,7 @@ class FakeApp:
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     status_code: int = 200
     hold_info: asyncio.Event = field(default_factory=asyncio.Event)
+    past: FakePast = field(default_factory=FakePast)
     _handling: int = 0
     _runner: web.AppRunner | None = None
 
@@ -83,6 +95,7 @@ class FakeApp:
                 web.get("/api/v1/info", self._info),
                 web.get("/api/v1/status", self._with_token(self._status)),
                 web.post("/api/v1/events", self._with_token(self._counted)),
+                *(web.route(method, path, self._with_token(serve)) for method, path, serve in self.past.routes),
             ]
         )
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -130,10 +143,13 @@ class FakeApp:
             return problem(self.status_code, "as the test wants it")
         return web.json_response(
             {
-                "status": "ok",
-                "reasons": [],
+                "status": "degraded" if self.reasons else "ok",
+                "reasons": [{"code": code, "message": message} for code, message in self.reasons.items()],
                 "version": self.version,
-                "lines": {"spooled": 10, "written": 7, "queued": 1, "dead": 2, "dropped": 0},
+                "lines": {"spooled": 10, "written": 7, "queued": 1, "dead": 2, "dropped": self.dropped},
+                "missed": self.missed,
+                "gaps": {"open": 3, "newest": []},
+                "spool": {"fill": 0.125},
                 "rates": {"events_per_minute": 12.5, "lines_written_per_minute": 11.0},
                 "latency": {"write_p50_s": 0.01, "write_p99_s": 0.25},
                 "database": self.database,
@@ -173,7 +189,9 @@ class FakeApp:
         self.streams[stream] = seq
         if seq == 1:
             self.started[stream] = body["started_us"]
+            self.past.announce(body["started_us"])
         self.gaps += body.get("gaps", [])
+        self.past.live(events, body.get("gaps", []))
         for entity_id, labels in body.get("entities", {}).items():
             self.labels[entity_id].append(labels)
         rejected = [index for index, event in enumerate(events) if self.reject(event)]
@@ -185,13 +203,3 @@ class FakeApp:
                 "rejected": [{"index": i, "entity_id": events[i][0], "reason": "made up"} for i in rejected],
             }
         )
-
-
-def problem(status: int, detail: str, *, retry_after: str | None = None, **members: Any) -> web.Response:  # noqa: ANN401
-    """Answer as RFC 9457 says."""
-    return web.Response(
-        status=status,
-        body=json.dumps({"title": "problem", "status": status, "detail": detail, **members}).encode(),
-        content_type="application/problem+json",
-        headers={} if retry_after is None else {"Retry-After": retry_after},
-    )

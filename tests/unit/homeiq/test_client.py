@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from custom_components.homeiq.client import AppClient
+from custom_components.homeiq.coverage import Coverage, Stretch
 from custom_components.homeiq.errors import (
     AppError,
     Busy,
@@ -26,6 +27,10 @@ GOOD_STATUS: dict[str, Any] = {
     "rates": {"events_per_minute": 1.5},
     "latency": {"write_p99_s": None},
     "database": {"state": "ok", "error": None},
+    "reasons": [],
+    "spool": {"fill": 0.1},
+    "gaps": {"open": 0},
+    "missed": 0,
 }
 
 type Reply = Callable[[], web.Response]
@@ -110,6 +115,39 @@ async def test_a_receipt_names_what_was_rejected(anybody: tuple[Anybody, AppClie
 
     assert receipt.duplicates == 2
     assert receipt.rejected == (("sensor.odd", "odd"), ("?", "?"))
+
+
+async def test_the_past_goes_where_the_past_belongs(anybody: tuple[Anybody, AppClient]) -> None:
+    somebody, client = anybody
+    somebody.reply = says(200, {"accepted": 0, "duplicates": 0, "rejected": []})
+    await client.backfill(b"{}")
+    await client.statistics(b"{}")
+    somebody.reply = says(200, {"closed": 1, "open": 0})
+    await client.complete("home", 1, 2, None)
+
+    assert [asked.path for asked in somebody.asked] == [
+        "/base/api/v1/backfill",
+        "/base/api/v1/statistics",
+        "/base/api/v1/gaps/complete",
+    ]
+
+
+async def test_gaps_are_asked_for_by_source_and_time(anybody: tuple[Anybody, AppClient]) -> None:
+    somebody, client = anybody
+    gap = {"start_us": 3, "end_us": 5, "events": 7, "reason": "overflow"}
+    somebody.reply = says(200, {"uncovered": [gap], "covered_since_us": 2})
+    coverage = await client.coverage("a home & more", 1, 9)
+
+    assert dict(somebody.asked[0].query) == {"source": "a home & more", "start_us": "1", "end_us": "9"}
+    assert coverage == Coverage(2, (Stretch(3, 5, 7),))
+
+
+async def test_half_a_coverage_is_none(anybody: tuple[Anybody, AppClient]) -> None:
+    somebody, client = anybody
+    somebody.reply = says(200, {"uncovered": [{}], "covered_since_us": 2})
+
+    with pytest.raises(NotHomeIQ):
+        await client.coverage("home", 1, 9)
 
 
 async def test_a_large_batch_goes_out_whole_and_with_its_length(anybody: tuple[Anybody, AppClient]) -> None:

@@ -24,7 +24,7 @@ import yaml  # noqa: E402
 from awesomeversion import AwesomeVersion, AwesomeVersionStrategy  # noqa: E402
 from homeassistant.loader import Manifest  # noqa: E402
 
-from custom_components.homeiq import binary_sensor, config_flow, errors, issues, options, sensor  # noqa: E402
+from custom_components.homeiq import binary_sensor, config_flow, errors, issues, options, sensor, services  # noqa: E402
 from custom_components.homeiq.const import DOMAIN  # noqa: E402
 
 URL = probatio.Match(r"^https://(?!www\.home-assistant\.io/integrations)")
@@ -86,6 +86,12 @@ def app_errors() -> set[str]:
     found = {one.key for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.AppError)}
     assert len(found) > 5
     return found
+
+
+def raised_by_actions() -> set[str]:
+    """Return the keys of what else an action can say."""
+    source = (FOLDER / "services.py").read_text(encoding="utf-8")
+    return set(re.findall(r'(?:translation_key=|_failed\()"(\w+)"', source))
 
 
 def test_the_manifest_is_one_that_hassfest_takes() -> None:
@@ -154,11 +160,11 @@ def test_every_error_of_the_link_has_its_texts() -> None:
 
     assert set(ENGLISH["config"]["error"]) == app_errors() | own
     assert set(ENGLISH["config"]["abort"]) == app_errors() | own | ends
-    assert set(ENGLISH["exceptions"]) == app_errors()
+    assert set(ENGLISH["exceptions"]) == app_errors() | raised_by_actions()
 
 
 def test_every_issue_has_its_texts() -> None:
-    assert set(ENGLISH["issues"]) == {*issues._VERSION_KEYS, issues._DATABASE_KEY}
+    assert set(ENGLISH["issues"]) == {*issues._VERSION_KEYS, *(notice.key for notice in issues._NOTICES)}
 
 
 def test_every_entity_has_a_name_and_an_icon() -> None:
@@ -183,10 +189,17 @@ def test_a_translation_has_no_other_keys_and_placeholders_than_the_english_one(p
         assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", english[key])), key
 
 
-def test_actions_are_described_if_there_are_any() -> None:
-    described = (FOLDER / "services.yaml").exists()
+def test_every_action_and_each_of_its_fields_is_described() -> None:
+    described = yaml.safe_load((FOLDER / "services.yaml").read_text(encoding="utf-8"))
+    schemas = {
+        services.BACKFILL: services.BACKFILL_SCHEMA,
+        services.IMPORT_STATISTICS: services.IMPORT_STATISTICS_SCHEMA,
+    }
+    fields = {action: {str(key) for key in schema.schema} for action, schema in schemas.items()}
 
-    assert described == ("services" in ENGLISH) == ("services" in read("icons.json"))
+    assert {action: set(one["fields"]) for action, one in described.items()} == fields
+    assert {action: set(one["fields"]) for action, one in ENGLISH["services"].items()} == fields
+    assert set(read("icons.json")["services"]) == set(fields)
 
 
 def test_the_ledger_of_quality_says_done_or_why_not() -> None:

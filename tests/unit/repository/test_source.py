@@ -15,7 +15,7 @@ INTEGRATION = ROOT / "custom_components" / "homeiq"
 SHIPPED = sorted([*SERVER.rglob("*.py"), *INTEGRATION.rglob("*.py")])
 
 # What Home Assistant itself brings along, so that the integration need not ask for it.
-PART_OF_HOME_ASSISTANT = {"homeassistant", "aiohasupervisor", "aiohttp", "probatio", "voluptuous", "yarl"}
+PART_OF_HOME_ASSISTANT = {"homeassistant", "aiohasupervisor", "aiohttp", "probatio", "sqlalchemy", "voluptuous", "yarl"}
 
 
 def imports(path: Path) -> Iterator[str]:
