@@ -59,6 +59,30 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
     parent_id: str | None
 
 
+class Statistic(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One hour of a long-term statistic, a JSON array of eight on the wire.
+
+    Attributes:
+        statistic_id: Such as ``"sensor.energy"``, or ``"tibber:energy"`` for one that is no entity's.
+        start_us: When its hour began.
+        unit: The unit of its values, if they have one.
+        mean: The mean, weighted by time.
+        min: The smallest value.
+        max: The largest value.
+        sum: How much came to a counter since its first row, resets left out.
+        state: The state at the end.
+    """
+
+    statistic_id: str
+    start_us: int
+    unit: str | None
+    mean: float | None
+    min: float | None
+    max: float | None
+    sum: float | None
+    state: float | None
+
+
 class Gap(msgspec.Struct, frozen=True, array_like=True):
     """A stretch of time for which events are known to be missing: ``[start_us, end_us, events]``.
 
@@ -127,7 +151,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """What one request asks the spool to store, all in one transaction or not at all.
 
     Attributes:
-        channel: ``events``, ``backfill``, ``telemetry`` or ``line_protocol``.
+        channel: ``events``, ``backfill``, ``statistics``, ``telemetry`` or ``line_protocol``.
         tally: Counted in the transaction; as ``duplicate`` when the position was seen before.
         lines: What is to be written to the database.
         position: None for channels without streams.

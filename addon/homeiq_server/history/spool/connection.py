@@ -1,9 +1,10 @@
 """The spool's SQLite connection: who may open the file, with which settings, and that it is ours.
 
 Settings and their reasons: an acknowledgement must survive a power cut (WAL with ``synchronous = FULL``), a
-drained queue gives its space back (``auto_vacuum``), flash memory lives long (Debian's SQLite zeroes all
-that it deletes unless told not to). ``synchronous`` holds for a connection only and a typing error in a
-PRAGMA is silent, so each setting is read back.
+drained queue gives its space back (``auto_vacuum``), a damaged file can be read page by page (``page_size``, and
+the map of parents that ``auto_vacuum`` keeps), flash memory lives long (Debian's SQLite zeroes all that it deletes
+unless told not to). ``synchronous`` holds for a connection only and a typing error in a PRAGMA is silent, so each
+setting is read back.
 """
 
 import contextlib
@@ -17,6 +18,8 @@ from uuid import uuid4
 
 from homeiq_server.errors import Misconfigured
 
+from .aside import Unusable
+
 APPLICATION_ID: Final = 1212764499  # "HIQS", written by schema.sql
 VERSION: Final = 1
 
@@ -28,9 +31,10 @@ class _Setting(NamedTuple):
     expected: int | str
 
 
-# In this order: auto_vacuum can only be chosen while the file has no page yet, and WAL writes the first.
+# In this order: page_size and auto_vacuum can only be chosen while the file has no page yet, and WAL writes the first.
 _SETTINGS: Final = (
     _Setting("busy_timeout", "PRAGMA busy_timeout = 5000", "PRAGMA busy_timeout", 5000),
+    _Setting("page_size", "PRAGMA page_size = 4096", "PRAGMA page_size", 4096),
     _Setting("auto_vacuum", "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA auto_vacuum", 2),
     _Setting("journal_mode", "PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal"),
     _Setting("synchronous", "PRAGMA synchronous = FULL", "PRAGMA synchronous", 2),
@@ -65,37 +69,55 @@ def lock(path: Path) -> int:
 def connect(path: Path) -> sqlite3.Connection:
     """Return a connection with every setting in force; make the tables when the file is new.
 
-    Only the calling thread may use it. The caller holds the lock.
+    Only the calling thread may use it. The caller holds the lock. Closed before ``keep_whole`` is called, it leaves the
+    journal beside the file, as it was: what is found to be damaged changes no more.
 
     Raises:
-        Misconfigured: The file is not a spool, is of a newer version, or a setting cannot be had.
+        Unusable: The file is another program's, or of a version that this server does not know.
+        Misconfigured: A setting cannot be had.
         sqlite3.Error: The disk or the file is faulty.
     """
     path.touch(mode=0o600)  # SQLite gives its journal files the same mode
     db = sqlite3.connect(path, autocommit=True)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(db.close)
-        _check_ours(db, path)
+        keep_whole(db, whole=False)
+        _check_ours(db)
         _configure(db, path)
         if db.execute(_COUNT_TABLES).fetchone() == (0,):
-            db.executescript(resources.files(__package__).joinpath("schema.sql").read_text("utf-8"))
+            db.executescript(_schema())
         db.execute(_NAME_SERVER, (uuid4().hex,))
         on_failure.pop_all()
     return db
 
 
-def _check_ours(db: sqlite3.Connection, path: Path) -> None:
+def blank() -> sqlite3.Connection:
+    """Return a connection to an empty spool in memory, to ask for what every spool's tables are like."""
+    db = sqlite3.connect(":memory:", autocommit=True)
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()
+    db.executescript(_schema())
+    return db
+
+
+def _schema() -> str:
+    return resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+
+
+def keep_whole(db: sqlite3.Connection, *, whole: bool = True) -> None:
+    """Let the file be made whole when its connection closes: the journal emptied into it, and deleted; or not."""
+    db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, not whole)
+
+
+def _check_ours(db: sqlite3.Connection) -> None:
     """Refuse another program's file before anything is changed in it."""
     if db.execute(_COUNT_TABLES).fetchone() == (0,):
         return
     (application_id,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application_id != APPLICATION_ID:
-        raise Misconfigured(f"{path} is not a spool of HomeIQ: move it away, or choose another data_dir")
+        raise Unusable("foreign", "it is not a spool of HomeIQ")
     if version != VERSION:
-        raise Misconfigured(
-            f"{path} has version {version}, and this server knows {VERSION}: update the server, or move the file away"
-        )
+        raise Unusable("newer", f"it has version {version}, and this server knows {VERSION}")
 
 
 def _configure(db: sqlite3.Connection, path: Path) -> None:

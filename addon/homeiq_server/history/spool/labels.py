@@ -25,6 +25,8 @@ _FORGET_SURPLUS = """
                             ORDER BY updated_us DESC, entity_id LIMIT -1 OFFSET ?2)
 """
 
+# A clock that was ahead has been set back: what is of the future would never be the oldest.
+_PULL_BACK = "UPDATE labels SET updated_us = ?1 WHERE updated_us > ?1"
 _FORGET_ORPHANS = "DELETE FROM labels WHERE source NOT IN (SELECT source FROM sources)"
 
 _READ = "SELECT entity_id, json FROM labels WHERE source = ?"
@@ -52,8 +54,9 @@ class EntityLabels:
         self._db.executemany(_KEEP, rows)
         self._db.execute(_FORGET_SURPLUS, (source, MAX_ENTITIES))
 
-    def forget(self) -> None:
+    def forget(self, now_us: int) -> None:
         """Delete the labels of forgotten sources."""
+        self._db.execute(_PULL_BACK, (now_us,))
         self._db.execute(_FORGET_ORPHANS)
 
     def read(self, source: str) -> dict[str, Labels]:

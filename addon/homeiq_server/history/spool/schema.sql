@@ -51,9 +51,10 @@ CREATE TABLE streams (
     PRIMARY KEY (source, stream)
 ) STRICT, WITHOUT ROWID;
 
--- whole_us: up to here the source's live events have come, its gaps apart.
+-- Between covered_us and whole_us the source's live events have come, its gaps apart.
 CREATE TABLE sources (
     source       TEXT    PRIMARY KEY,
+    covered_us   INTEGER,
     whole_us     INTEGER,
     first_us     INTEGER NOT NULL,
     seen_us      INTEGER NOT NULL
@@ -67,7 +68,8 @@ CREATE TABLE labels (
     PRIMARY KEY (source, entity_id)
 ) STRICT, WITHOUT ROWID;
 
--- missed: of a closed gap, the events that the backfill could not supply.
+-- missed: of a closed gap, the events that the backfill could not supply. growing: rows are being dropped, and
+-- the next one may make the gap longer.
 CREATE TABLE gaps (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     source       TEXT    NOT NULL,
@@ -79,11 +81,14 @@ CREATE TABLE gaps (
     opened_us    INTEGER NOT NULL,
     closed_us    INTEGER,
     missed       INTEGER CHECK (missed >= 0),
+    growing      INTEGER NOT NULL DEFAULT 0 CHECK (growing IN (0, 1)),
     CHECK (start_us < end_us),
     CHECK ((state = 'closed') = (closed_us IS NOT NULL))
 ) STRICT;
 
 CREATE INDEX gaps_open ON gaps (source, start_us) WHERE state = 'open';
+CREATE INDEX gaps_closed ON gaps (source, closed_us) WHERE state = 'closed';
+CREATE INDEX gaps_growing ON gaps (source) WHERE growing = 1;
 
 -- scope is a channel of the intake, 'lines' or 'gaps'; reason is '' where the name says all.
 CREATE TABLE counters (

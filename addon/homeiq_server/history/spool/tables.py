@@ -1,30 +1,26 @@
 """All tables of one connection, and the transaction that changes them."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
-from .batches import Batch, merge
-from .counters import GAPS, LINES, Counters, Key
+from .batches import merge
+from .counters import GAPS, LINES, Counters
+from .dead_table import DeadLetters
+from .gaps import Gaps
+from .group import Bounds, Group
 from .labels import EntityLabels
-from .queue_table import DeadLetters, Queue
-from .sources import Gaps, Sources, Streams
+from .overflow import Overflow
+from .own import tell
+from .queue_table import Queue
+from .salvage_notes import SalvageNotes
+from .sources import Sources, Streams
+from .space import Space
 from .totals import LineTotals, Totals
 
 _FORGET_EVERY_US: Final = 3600 * 1_000_000
 _SERVER_ID = "SELECT value FROM meta WHERE key = 'server_id'"
-
-
-@dataclass(slots=True)
-class Group:
-    """What one transaction gathers before its end: the lines to queue and the counts to add."""
-
-    now_us: int
-    batches: list[Batch] = field(default_factory=list)
-    counts: Counter[Key] = field(default_factory=Counter)
 
 
 class Tables:
@@ -33,8 +29,9 @@ class Tables:
     After a sqlite3.Error they are not: throw the object away with its connection.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, bounds: Bounds) -> None:
         self.db = db
+        self.bounds = bounds
         self.counters = Counters(db)
         self.queue = Queue(db)
         self.dead = DeadLetters(db)
@@ -42,6 +39,9 @@ class Tables:
         self.sources = Sources(db)
         self.gaps = Gaps(db)
         self.labels = EntityLabels(db)
+        self.space = Space(db, self.queue, self.dead)
+        self.overflow = Overflow(db, self.queue, self.space)
+        self.salvage = SalvageNotes.load(db)
         self.server_id = str(db.execute(_SERVER_ID).fetchone()[0])
         self._forget_at_us = 0
 
@@ -50,7 +50,7 @@ class Tables:
         """Commit what the block did and what its group gathered; nothing of it when the block fails."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
-            yield (group := Group(now_us))
+            yield (group := Group(now_us, self.space.used_bytes()))
             self._end(group)
             self.db.execute("COMMIT")
         except BaseException:
@@ -76,30 +76,50 @@ class Tables:
     def _end(self, group: Group) -> None:
         for batch in merge(group.batches):
             self.queue.add(batch, group.now_us)
-            group.counts[LINES, "spooled", ""] += batch.lines.count
+            self.overflow.make_room(group, self.bounds)
+        self.overflow.make_room(group, self.bounds)
+        self.overflow.finish(group, self.bounds)
+        if group.gaps:
+            own = tell(group, self.bounds.limit_bytes - self.space.used_bytes())
+            if own is not None:
+                self.queue.add(own, group.now_us)
         group.counts[LINES, "dropped", "dead_letters_full"] += self.dead.trim()
         self.counters.add(group.counts)
-        if group.now_us >= self._forget_at_us:
-            self._forget_at_us = group.now_us + _FORGET_EVERY_US
-            self.streams.forget(group.now_us)
-            self.sources.forget()
-            self.labels.forget()
+        self._forget(group.now_us)
         self.queue.refresh()
 
-    def totals(self, *, limit_bytes: int, commit_s: tuple[float, ...] = ()) -> Totals:
+    def _forget(self, now_us: int) -> None:
+        """Delete once an hour what is over its bounds.
+
+        After a start, and after the clock has jumped, those that are in use get an hour to say so, before
+        anything is found too old.
+        """
+        hours_late = (now_us - self._forget_at_us) / _FORGET_EVERY_US
+        is_even = -1 <= hours_late <= 1
+        if is_even and hours_late < 0:
+            return
+        self._forget_at_us = now_us + _FORGET_EVERY_US
+        self.streams.forget(now_us, is_even=is_even)
+        self.sources.forget(now_us)
+        self.labels.forget(now_us)
+        self.gaps.forget(now_us, is_even=is_even)
+
+    def totals(self, *, commit_s: tuple[float, ...] = ()) -> Totals:
         """Return all numbers, as of the last commit."""
         return Totals(
             intake=self.counters.intake(),
             lines=LineTotals(
                 spooled=self.counters.total(LINES, "spooled"),
                 written=self.counters.total(LINES, "written"),
-                queued=self.queue.lines,
+                queued=self.queue.lines + self.salvage.unsalvaged,
                 dead=self.dead.lines,
                 dropped=self.counters.by_reason(LINES, "dropped"),
             ),
             missed=self.counters.total(GAPS, "missed"),
-            queued_bytes=self.queue.stored_bytes,
-            limit_bytes=limit_bytes,
+            queued_bytes=self.space.used_bytes(),
+            limit_bytes=self.bounds.limit_bytes,
+            when_full=self.bounds.when_full,
+            dropping_since_us=self.overflow.since_us,
             dead_bytes=self.dead.stored_bytes,
             newest_row_id=self.queue.newest_id,
             oldest_accepted_us=self.queue.oldest_accepted_us(),

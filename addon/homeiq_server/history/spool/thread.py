@@ -5,27 +5,27 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from homeiq_server.errors import RetryLater
-from homeiq_server.model import Receipt
 
-from .changes import Put
-from .file import Change, Outcome, SpoolFile
-from .rows import Settled
+from .changes import Change
+from .file import SpoolFile
 from .totals import Totals
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_GROUP: Final = 256
-_MAX_GROUP_BYTES: Final = 8 * 1024 * 1024
+_FAULT_RETRY_S: Final = 10.0
+_MAX_GROUP_BYTES: Final = 3 * 1024 * 1024  # with the last request of 4 MiB and the journal: within the limit + 16 MiB
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """One caller's request: a change, or a question that only reads."""
 
-    request: Change | Callable[[SpoolFile], object]
+    request: Change[Any] | Callable[[SpoolFile], object]
     size: int
     answer: asyncio.Future[Any]
 
@@ -58,13 +58,9 @@ class SpoolThread:
         self._thread.start()
         return await self._opened
 
-    def put(self, change: Put, *, size: int) -> asyncio.Future[Receipt]:
-        """Return what will be the receipt, after the commit. Cancelling it does not undo the change."""
+    def make[Answer](self, change: Change[Answer], *, size: int = 0) -> asyncio.Future[Answer]:
+        """Return what will be the answer, after the commit. Cancelling it does not undo the change."""
         return self._ask(change, size)
-
-    def settle(self, results: tuple[Settled, ...]) -> asyncio.Future[None]:
-        """Return what will be done when the commit is. Cancelling it does not undo the change."""
-        return self._ask(results, 0)
 
     def read[Answer](self, question: Callable[[SpoolFile], Answer]) -> asyncio.Future[Answer]:
         """Return what will be the answer; the question sees all changes that were asked for before it."""
@@ -76,7 +72,7 @@ class SpoolThread:
         await asyncio.shield(self._ended)
         self._thread.join()
 
-    def _ask(self, request: Change | Callable[[SpoolFile], object], size: int) -> asyncio.Future[Any]:
+    def _ask(self, request: Change[Any] | Callable[[SpoolFile], object], size: int) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = self._loop.create_future()
         self.waiting_bytes += size
         self._jobs.put(_Job(request, size, answer))
@@ -99,9 +95,7 @@ class SpoolThread:
 
     def _next_group(self, file: SpoolFile) -> tuple[list[_Job], bool]:
         """Wait for a request, and return all that wait with it; False with the last ones."""
-        if self._jobs.empty():
-            file.shrink()
-        job = self._jobs.get()
+        job = self._next_job(file)
         jobs: list[_Job] = []
         size = 0
         while job is not None:
@@ -115,6 +109,29 @@ class SpoolThread:
                 return jobs, True
         return jobs, False
 
+    def _next_job(self, file: SpoolFile) -> _Job | None:
+        """Wait for a request, and use the time; some of it also when requests never end."""
+        is_idle = self._jobs.empty()
+        while True:
+            wait_s = self._keep_up(file, is_idle=is_idle)
+            is_idle = True
+            with suppress(queue.Empty):
+                return self._jobs.get(timeout=wait_s)
+
+    def _keep_up(self, file: SpoolFile, *, is_idle: bool) -> float | None:
+        before = file.totals
+        try:
+            wait_s = file.upkeep(is_idle=is_idle)
+        except RetryLater as err:
+            self._note_failure(err)
+            wait_s = err.after
+        except Exception:
+            _LOGGER.exception("The upkeep of the spool failed")
+            wait_s = _FAULT_RETRY_S
+        if file.totals is not before:
+            self._loop.call_soon_threadsafe(self._deliver, (), file.totals)
+        return wait_s
+
     def _serve(self, file: SpoolFile, jobs: Sequence[_Job]) -> list[tuple[_Job, object]]:
         changes = [(job, job.request) for job in jobs if not callable(job.request)]
         answers: list[tuple[_Job, object]] = []
@@ -124,13 +141,11 @@ class SpoolThread:
         answers += [(job, self._answer(file, job.request)) for job in jobs if callable(job.request)]
         return answers
 
-    def _commit(self, file: SpoolFile, changes: Sequence[Change]) -> Sequence[Outcome]:
+    def _commit(self, file: SpoolFile, changes: Sequence[Change[Any]]) -> Sequence[object]:
         try:
             outcomes = file.commit(changes)
         except RetryLater as err:
-            if not self._failures:
-                _LOGGER.warning("%s; what comes is refused until it works again", err)
-            self._failures += 1
+            self._note_failure(err)
             return [err] * len(changes)
         except Exception as err:
             _LOGGER.exception("A commit of the spool failed")
@@ -140,6 +155,11 @@ class SpoolThread:
             _LOGGER.info("The spool works again after %d failed commits", self._failures)
             self._failures = 0
         return outcomes
+
+    def _note_failure(self, err: RetryLater) -> None:
+        if not self._failures:
+            _LOGGER.warning("%s; what comes is refused until it works again", err)
+        self._failures += 1
 
     def _answer(self, file: SpoolFile, question: Callable[[SpoolFile], object]) -> object:
         try:

@@ -8,6 +8,7 @@ import pytest
 
 from homeiq_server.errors import Misconfigured
 from homeiq_server.history.spool import connection as spool_connection
+from homeiq_server.history.spool.room import Reserve
 from tests.unit.homeiq_server.history.spool.spool_builders import intake, open_file, put
 
 
@@ -27,40 +28,11 @@ def test_a_second_server_is_refused_with_the_first_ones_process_and_harms_nothin
     open_file(tmp_path).close()
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "spool.sqlite"
-    path.write_bytes(b"my holiday photographs" * 1000)
-
-    with pytest.raises(Misconfigured, match="move the file away"):
-        open_file(tmp_path)
-
-    assert path.read_bytes() == b"my holiday photographs" * 1000
-
-
 def test_a_folder_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
 
     with pytest.raises(Misconfigured, match=r"taken/spool\.sqlite cannot be opened"):
         open_file(tmp_path / "taken")
-
-
-def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "spool.sqlite"
-    change(path, "CREATE TABLE photographs (x)")
-    before = path.read_bytes()
-
-    with pytest.raises(Misconfigured, match="not a spool of HomeIQ"):
-        open_file(tmp_path)
-
-    assert path.read_bytes() == before
-
-
-def test_a_file_of_a_newer_server_is_refused(tmp_path: Path) -> None:
-    open_file(tmp_path).close()
-    change(tmp_path / "spool.sqlite", "PRAGMA user_version = 99")
-
-    with pytest.raises(Misconfigured, match="has version 99, and this server knows 1"):
-        open_file(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -85,22 +57,22 @@ def test_a_setting_that_does_not_hold_is_named(
         open_file(tmp_path)
 
 
-def test_a_refused_file_stays_free_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_refused_stays_free_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(spool_connection, "VERSION", 0)
-        open_file(tmp_path).close()
+        patch.setattr(spool_connection, "_SETTINGS", [spool_connection._SETTINGS[0]._replace(expected=-1)])
         with pytest.raises(Misconfigured):
             open_file(tmp_path)
 
     open_file(tmp_path).close()
 
 
-def test_the_file_and_its_journal_are_the_owners_alone(tmp_path: Path) -> None:
-    file = open_file(tmp_path)
+def test_the_file_and_all_beside_it_are_the_owners_alone(tmp_path: Path) -> None:
+    file = open_file(tmp_path, reserve=Reserve(ballast_bytes=4096, floor_bytes=0))
     put(file, intake(1))
+    file.upkeep()
 
     modes = {path.suffix: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-    assert modes == dict.fromkeys([".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock"], 0o600)
+    assert modes == dict.fromkeys([".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock", ".json", ".ballast"], 0o600)
     file.close()
 
 
@@ -111,7 +83,7 @@ def test_a_drained_spool_gives_its_space_back(tmp_path: Path) -> None:
     db.execute("INSERT INTO ballast VALUES (zeroblob(8000000))")
     db.execute("DROP TABLE ballast")
     for _ in range(20):
-        file.shrink()
+        file.upkeep()
     file.close()
 
     assert (tmp_path / "spool.sqlite").stat().st_size < 5_000_000

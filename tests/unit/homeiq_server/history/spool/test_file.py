@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import Rejected, RetryLater, SequenceHole
-from homeiq_server.history.spool import queue_table as spool_queue
-from homeiq_server.history.spool.changes import Put
+from homeiq_server.history.spool import dead_table as spool_dead
 from homeiq_server.history.spool.file import SpoolFile
+from homeiq_server.history.spool.put import Put
 from homeiq_server.history.spool.rows import DeadLetter, Row, Settled
+from homeiq_server.history.spool.settle import Settle
 from homeiq_server.model import Intake, Labels, Lines, Receipt
-from tests.unit.homeiq_server.history.spool.spool_builders import Clock, commit, intake, lines, open_file, put, tally
+from tests.unit.homeiq_server.history.spool.spool_builders import (
+    Clock,
+    commit,
+    intake,
+    labels,
+    lines,
+    open_file,
+    put,
+    tally,
+)
 
 
 @pytest.fixture
@@ -29,7 +39,7 @@ def take(file: SpoolFile, *, after: int = 0, max_lines: int = 10_000, max_bytes:
 
 
 def settle(file: SpoolFile, *results: Settled) -> None:
-    (outcome,) = file.commit([tuple(results)])
+    (outcome,) = file.commit([Settle(results)])
     assert file.audit() == []
     if isinstance(outcome, Exception):
         raise outcome
@@ -139,7 +149,7 @@ def test_a_dead_letter_that_cannot_be_stored_leaves_its_row_queued(file: SpoolFi
 def test_dead_letters_over_their_bound_drop_the_oldest_counted(
     file: SpoolFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_queue, "MAX_DEAD_BYTES", 600)
+    monkeypatch.setattr(spool_dead, "MAX_DEAD_BYTES", 600)
     for seq in range(1, 11):
         put(file, intake(seq, count=1))
         settle(file, Settled(row_id=take(file)[0].id, written=0, dead=(letter(),)))
@@ -271,9 +281,9 @@ def test_labels_are_kept_by_source_and_the_newest_wins(file: SpoolFile) -> None:
     put(file, intake(2, labels={"light.a": b'{"area":"Hall"}', "light.long": b"{" + b" " * 5_000 + b"}"}))
     put(file, intake(1, source="cabin", labels={"light.a": b'{"area":"Loft"}'}))
 
-    assert file.labels("home") == {"light.a": Labels(area="Hall"), "light.b": Labels()}
-    assert file.labels("cabin") == {"light.a": Labels(area="Loft")}
-    assert file.labels("nobody") == {}
+    assert labels(file, "home") == {"light.a": Labels(area="Hall"), "light.b": Labels()}
+    assert labels(file, "cabin") == {"light.a": Labels(area="Loft")}
+    assert labels(file, "nobody") == {}
 
 
 def test_a_flipped_bit_never_gives_other_lines(file: SpoolFile) -> None:

@@ -6,11 +6,20 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import SequenceHole
+from homeiq_server.history.spool import gaps as spool_gaps
 from homeiq_server.history.spool import sources as spool_sources
 from homeiq_server.history.spool.file import SpoolFile
 from homeiq_server.history.spool.totals import KnownGap
 from homeiq_server.model import Gap
-from tests.unit.homeiq_server.history.spool.spool_builders import SECOND_US, Clock, commit, intake, open_file, put
+from tests.unit.homeiq_server.history.spool.spool_builders import (
+    SECOND_US,
+    Clock,
+    commit,
+    intake,
+    labels,
+    open_file,
+    put,
+)
 
 HOUR_US = 3600 * SECOND_US
 
@@ -136,7 +145,7 @@ def test_a_backfill_opens_no_gap_and_moves_no_time(file: SpoolFile) -> None:
 def test_too_many_gaps_of_one_source_become_one_that_covers_them(
     file: SpoolFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_sources, "MAX_OPEN_GAPS", 3)
+    monkeypatch.setattr(spool_gaps, "MAX_OPEN_GAPS", 3)
     put(file, intake(1, gaps=[Gap(n * 10, n * 10 + 5, 1) for n in range(6)]))
 
     assert sorted((gap.start_us, gap.end_us, gap.events) for gap in file.totals.newest_gaps) == [
@@ -168,7 +177,7 @@ def test_of_too_many_sources_the_longest_unseen_go_with_their_labels(
     put(file, intake(2, source="c"))
 
     assert [source.source for source in file.totals.sources] == ["c", "b"]
-    assert file.labels("a") == {}
+    assert labels(file, "a") == {}
 
 
 def test_a_source_tells_when_it_was_last_seen_and_how_far_it_came(file: SpoolFile, clock: Clock) -> None:
