@@ -15,10 +15,9 @@ from homeiq_server.history.answers import Refusal
 from homeiq_server.history.influx import Influx, InfluxSettings
 from homeiq_server.history.points import ComponentNaming, PointSettings, Schema, build_schema
 from homeiq_server.history.spool import Spool
-from homeiq_server.history.target import Identity
+from homeiq_server.history.target import Identity, Kept
 from homeiq_server.history.writer import Writer, WriterReport
 from homeiq_server.options import Component, Options, Secret
-from homeiq_server.retention import KeptOnly
 from homeiq_server.status import utc_or_none
 from homeiq_server.status.shape import DatabaseState, DatabaseStatus, LatencyStatus
 
@@ -43,7 +42,7 @@ class Database:
         """
         self.child = child
         url = options.influx_url or (self.child.url if self.child else "")
-        self._target = KnownInflux(_settings(options, url), memory=options.data_dir / "database.json")
+        self._target = KnownInflux(_settings(options, url, child), memory=options.data_dir / "database.json")
         self.writer = Writer(spool, self._target, lines_per_second=options.drain_lines_per_second)
         self._points = point_settings(options)
         self._spool = spool
@@ -75,13 +74,9 @@ class Database:
                 after=_ASK_AGAIN_S,
             )
         if self._schema is None or self._schema[0] is not numbers_only:
-            self._schema = numbers_only, self._build(text_as_tag=numbers_only)
+            self._schema = numbers_only, build_schema(self._points, text_as_tag=numbers_only)
             self._spool.form = "victoria" if numbers_only else "influx"
         return self._schema[1]
-
-    def _build(self, *, text_as_tag: bool) -> Schema:
-        schema = build_schema(self._points, text_as_tag=text_as_tag)
-        return KeptOnly(schema, past=self.child.retention, future=FUTURE) if self.child else schema
 
     def status(self) -> DatabaseStatus:
         """Return how it is now; no I/O."""
@@ -99,6 +94,10 @@ class Database:
             last_write_at=utc_or_none(report.last_write_us),
             newest_point_at=utc_or_none(report.newest_written_us),
             settling=report.settling,
+            catching_up=report.catching_up,
+            sent_again=report.sent_again,
+            coerced=report.coerced,
+            diverted=report.diverted,
         )
 
     def latency(self) -> LatencyStatus:
@@ -132,9 +131,10 @@ class KnownInflux(Influx):
     @override
     async def identify(self) -> Identity | Refusal:
         identity = await super().identify()
-        if isinstance(identity, Identity) and self.known_numbers_only is not self.text_as_tag:
-            self.known_numbers_only = self.text_as_tag
-            await asyncio.to_thread(_remember, self._memory, self.url, numbers_only=self.text_as_tag)
+        numbers_only = self.form == "victoria"
+        if isinstance(identity, Identity) and self.known_numbers_only is not numbers_only:
+            self.known_numbers_only = numbers_only
+            await asyncio.to_thread(_remember, self._memory, self.url, numbers_only=numbers_only)
         return identity
 
 
@@ -170,7 +170,7 @@ def open_embedded(options: Options) -> VictoriaMetrics | None:
     return VictoriaMetrics(data_dir=options.data_dir, retention=options.retention, program=options.victoria_metrics)
 
 
-def _settings(options: Options, url: str) -> InfluxSettings:
+def _settings(options: Options, url: str, child: VictoriaMetrics | None) -> InfluxSettings:
     return InfluxSettings(
         url=url,
         token=_revealed(options.influx_token),
@@ -180,6 +180,8 @@ def _settings(options: Options, url: str) -> InfluxSettings:
         bucket=options.influx_bucket or "",
         verify_ssl=options.verify_ssl,
         ca_file=options.ssl_ca_cert,
+        embedded=child is not None,
+        kept=Kept(past=child.retention, future=FUTURE) if child else Kept(),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
+from tests.integration.real_influxd import ADMIN, PASSWORD, RealInfluxd, program
 
 _LOCAL = Path(__file__).parents[2] / ".tools/bin/victoria-metrics"
 
@@ -51,3 +52,20 @@ async def victoria_metrics(tmp_path: Path) -> AsyncIterator[RunningVictoriaMetri
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+@pytest.fixture
+async def influxd(tmp_path: Path) -> AsyncIterator[RealInfluxd]:
+    """An InfluxDB 1 on a free port with the database ``home``, which the user ``writer`` may write and nothing else."""
+    if (binary := program()) is None:
+        pytest.skip("there is no influxd of InfluxDB 1 here: scripts/setup brings it")
+    database = RealInfluxd(binary, tmp_path / "influxd")
+    await database.start()
+    try:
+        await database.run(f"CREATE USER {ADMIN} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+        await database.run("CREATE DATABASE home")
+        await database.run("CREATE USER writer WITH PASSWORD 'secret-of-the-writer'")
+        await database.run("GRANT WRITE ON home TO writer")
+        yield database
+    finally:
+        await database.stop(kill=True)

@@ -2,10 +2,11 @@
 
 The status decides. A text decides only where the status is known to mislead, and then only together with it:
 InfluxDB 2.0 answered a type conflict with 500, and VictoriaMetrics answers a wrong path with 400. Sources: the handlers
-of InfluxDB 1.8, 2.7 and 3 Core, of VictoriaMetrics 1.105 to 1.145, and Telegraf's ``outputs/influxdb_v2``. Pure.
+of InfluxDB 1.6 to 1.8, 2.7 and 3 Core, of VictoriaMetrics 1.105 to 1.145, and Telegraf's ``outputs/influxdb_v2``. Pure.
 """
 
 import math
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -65,6 +66,9 @@ class Refusal:
         status: The answer's, or None when none came.
         text: The answer's whole text, in which bad lines may be named.
         after: Seconds to wait that the database asked for, at most 300.
+        too_old: How many lines of the request it dropped only because they are older than it keeps, 0 when it does not
+            say so. They are the ones with the smallest timestamps. InfluxDB 1 then does not tell of lines that it could
+            not read, so the others are written only when it answers to them alone.
     """
 
     action: Action
@@ -73,6 +77,7 @@ class Refusal:
     status: int | None = None
     text: str = field(default="", repr=False)
     after: float | None = None
+    too_old: int = 0
 
     @property
     def lines_at_fault(self) -> bool:
@@ -99,13 +104,27 @@ _BY_CLASS: Final[Mapping[int, tuple[Action, Category]]] = {
 _UNEXPECTED: Final = (Action.HOLD, Category.CONFIGURATION)
 
 _DATA_FAULTS: Final = ("partial write", "field type conflict", "unable to parse")
-# The request was refused, not its lines: condemning them would empty the whole queue into the dead letters.
+# Behind 400 and 422, how a message begins that refuses the request and not its lines: condemning those would empty the
+# whole queue into the dead letters. Only its beginning counts, because what follows may repeat a line.
 _REQUEST_FAULTS: Final = (
     "unsupported path requested",  # VictoriaMetrics
     "missing route for",  # vmauth
-    "http request to an https server",  # Go's server, whose TLS port was called without TLS
-    "http request was sent to https port",  # nginx, the same
-    "orgid or org",  # InfluxDB 2 without an organisation
+    "client sent an http request to an https server",  # Go's server, whose TLS port was called without TLS
+    "the plain http request was sent to https port",  # nginx, the same
+    "please provide either orgid or org",  # InfluxDB 2 without an organisation
+    "database is required",  # InfluxDB 1 without a database
+    "missing query param",  # InfluxDB 3, the same
+    "missing field `",  # the same at its v2 endpoint
+    "gzip:",  # a proxy unpacked the body and left the header
+)
+# InfluxDB 1 answers these with 500, though only a person can mend them.
+_SETTING_FAULTS: Final = ("retention policy not found", "database not found")
+_DELETING: Final = re.compile(r"(?:failure writing points to database: )?partial write: shard \d+ is pending deletion")
+_TOO_OLD: Final = re.compile(
+    r"(?:failure writing points to database: )?partial write: "
+    r"(?:points beyond retention policy|dropped \d+ points outside retention policy (?!.*upper bound).*lower bound.*)"
+    r" dropped=(?P<count>\d+)(?: for database.*)?",
+    re.DOTALL,
 )
 
 
@@ -115,13 +134,16 @@ def refusal_of(answer: Answer) -> Refusal | None:
     if verdict is None:
         return None
     action, category = verdict
+    message = _message(answer)
+    old = _TOO_OLD.fullmatch(message.lower()) if action is Action.ISOLATE else None
     return Refusal(
         action=action,
         category=category,
-        reason=f"{answer.status}: {one_line(_message(answer))}",
+        reason=f"{answer.status}: {one_line(message)}",
         status=answer.status,
         text=answer.text,
         after=retry_after_s(answer.headers) if action is Action.RETRY else None,
+        too_old=int(old["count"]) if old else 0,
     )
 
 
@@ -166,7 +188,12 @@ def _judge(answer: Answer) -> tuple[Action, Category] | None:
     if kind == 2:  # noqa: PLR2004  # 2xx; but a web page there means that something else than a database answered
         return (Action.HOLD, Category.CONFIGURATION) if is_page else None
     row = _BY_STATUS.get(answer.status) or _BY_CLASS.get(kind, _UNEXPECTED)
-    if row[0] is Action.ISOLATE and (is_page or any(fault in text for fault in _REQUEST_FAULTS)):
+    message = _message(answer).lower()
+    if row[0] is Action.ISOLATE and (is_page or message.startswith(_REQUEST_FAULTS)):
+        return Action.HOLD, Category.CONFIGURATION
+    if row[0] is Action.ISOLATE and _DELETING.match(message):  # what it was deleting is gone the next time
+        return Action.RETRY, Category.OVERLOADED
+    if kind == 5 and message.startswith(_SETTING_FAULTS):  # noqa: PLR2004  # 5xx
         return Action.HOLD, Category.CONFIGURATION
     return row
 

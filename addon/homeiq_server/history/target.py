@@ -1,9 +1,13 @@
 """What the writer asks of a database."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from .answers import Refusal
+from .line_protocol import Form
+
+__all__ = ["Form", "Identity", "Kept", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,19 @@ class Identity:
 
     product: str
     version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which times a database keeps, both counted from now; None where it has no bound, or tells of none.
+
+    Attributes:
+        past: Older lines are refused, or taken and forgotten.
+        future: The same for lines further ahead.
+    """
+
+    past: timedelta | None = None
+    future: timedelta | None = None
 
 
 class Target(Protocol):
@@ -33,13 +50,18 @@ class Target(Protocol):
         ...
 
     @property
-    def settling_s(self) -> float:
-        """How long after its 2xx the database may still lose lines when it is killed; known once identified."""
+    def form(self) -> Form:
+        """Which lines it can hold; known once identified."""
         ...
 
     @property
-    def text_as_tag(self) -> bool:
-        """Whether it stores numbers only, so that texts have to be tags; known once identified."""
+    def kept(self) -> Kept:
+        """Which times it keeps; known once identified, and renewed now and then, since people change it."""
+        ...
+
+    @property
+    def settling_s(self) -> float:
+        """How long after its 2xx the database may still lose lines when it is killed; known once identified."""
         ...
 
     async def identify(self) -> Identity | Refusal:
@@ -47,7 +69,7 @@ class Target(Protocol):
         ...
 
     async def write(self, lines: bytes, *, precision: str) -> Refusal | None:
-        """Send lines, at least one; None when the database took them all."""
+        """Send lines, at least one; None when the database took them all. See also ``Refusal.too_old``."""
         ...
 
     async def healthy(self) -> bool:

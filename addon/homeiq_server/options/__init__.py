@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, override
 import voluptuous as vol
 
 from homeiq_server.history.points.settings import EXTRA_TAGS, MEASUREMENT_ATTRS, SCHEMAS, ExtraTag, Naming, SchemaName
+from homeiq_server.history.spool import WhenFull
 
 from . import checks as check
 
@@ -179,15 +180,15 @@ class Options:
         None,
         secret,
         "text",
-        "an API token that may write to the bucket (InfluxDB 1: user:password)",
-        "Shown to the database at every request.",
+        "an API token that may write to the bucket",
+        "For InfluxDB 2, 3 and Cloud, instead of user and password.",
     )
     influx_username: str | None = _option(
         None,
         check.text,
         "text",
         "a user's name",
-        "For a VictoriaMetrics behind a proxy that asks for a password instead of a token.",
+        "For InfluxDB 1, and for a VictoriaMetrics behind a proxy that asks for a password.",
     )
     influx_password: Secret | None = _option(None, secret, "text", "a password", "Belongs to influx_username.")
     influx_org: str | None = _option(
@@ -197,8 +198,8 @@ class Options:
         None,
         check.bucket,
         "text",
-        "the name of a bucket (InfluxDB 1 and 3: of a database) without quotes",
-        "Where in the database; VictoriaMetrics needs none.",
+        "the name of a bucket (InfluxDB 1 and 3: of a database, such as homeassistant) without quotes",
+        "Where in the database; InfluxDB 1 also takes database/retention policy, VictoriaMetrics needs none.",
     )
     verify_ssl: bool = _option(
         True,
@@ -248,6 +249,13 @@ class Options:
         "number",
         "a number of MiB from 16",
         "The most disk that waiting lines may take; not set: the smaller of 1024 and a fifth of the free disk.",
+    )
+    when_full: WhenFull = _option(
+        "refuse",
+        check.one_of("refuse", "drop_oldest"),
+        "text",
+        "refuse or drop_oldest",
+        "When so much waits: new events wait in Home Assistant, or the oldest lines are dropped and kept as a gap.",
     )
     drain_lines_per_second: int = _option(
         20_000,

@@ -157,6 +157,7 @@ def test_the_server_takes_every_option_as_the_form_gives_it(tmp_path: Path) -> N
         "core_components": [{"match": "glob", "name": "sensor.*_power", **naming}],
         "history": False,
         "spool_limit_mb": 16,
+        "when_full": "drop_oldest",
         "drain_lines_per_second": 100,
         "cors_origins": ["https://grafana.example:3000"],
         "log_level": "debug",

@@ -1,27 +1,29 @@
 """A database on loopback that answers as InfluxDB 1, 2 and 3 and VictoriaMetrics do, over real HTTP."""
 
 import asyncio
-import json
+import base64
 import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
-from homeiq_server.errors import Rejected
-from homeiq_server.history.line_protocol import INFLUX
+from tests.unit.homeiq_server.history.fake_store import FakeStore, fault
+from tests.unit.homeiq_server.history.spoken_answers import error_1, error_2
 
 _PRODUCT_HEADERS: Mapping[str, Mapping[str, str]] = {
+    "influx1.6": {"X-Influxdb-Version": "1.6.7~rc0", "X-Influxdb-Build": "OSS"},
     "influx1": {"X-Influxdb-Version": "1.8.10", "X-Influxdb-Build": "OSS"},
     "influx2": {"X-Influxdb-Version": "v2.7.11", "X-Influxdb-Build": "OSS"},
     "influx3": {"X-Influxdb-Version": "3.2.1", "X-Influxdb-Build": "Core"},
+    "cloud": {"X-Influxdb-Build": "Cloud"},
     "victoria": {"X-Server-Hostname": "fake"},
     "plain": {},
 }
-_TYPES: Mapping[type, str] = {bool: "boolean", float: "float", int: "integer", str: "string"}
 
 
 @dataclass
@@ -33,28 +35,28 @@ class Scripted:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class FakeDatabase:
+class FakeDatabase(FakeStore):
     """Stores lines; can be away, hang, be slow, be killed, or answer what it is told to.
 
     Attributes:
-        stored: Every line that it took, in order; what it takes twice stands twice.
         requests: Method and path of everything that it was asked.
         write_sizes: Lines of each write that was looked at.
         queries, authorizations, encodings: Of those writes.
         connections: The other ends of the connections that it saw.
         scripted: Answers to the next writes.
+        login: The user and password that it asks for, instead of the token.
+        databases: Those, or the buckets, that it has; None: whichever it is asked for.
+        tells_kept: Whether it lets itself be asked how old a line may be.
         metrics: Answers every request for metrics.
         limit_bytes: Larger requests, unpacked, are answered 413.
-        hides_bad_lines: As VictoriaMetrics did before 1.105.
         go_on: While clear it hangs, and ``hanging`` tells that a request does.
         metrics_open: While clear it hangs when asked for metrics, so that nothing can settle.
     """
 
     def __init__(self, dialect: str = "influx2", *, token: str | None = None, version: str = "v1.145.0") -> None:
-        self.dialect = dialect
+        super().__init__(dialect)
         self.token = token
         self.version = version
-        self.stored: list[bytes] = []
         self.requests: list[tuple[str, str]] = []
         self.write_sizes: list[int] = []
         self.queries: list[dict[str, str]] = []
@@ -63,8 +65,10 @@ class FakeDatabase:
         self.metrics: Scripted | None = None
         self.connections: set[tuple[str, int]] = set()
         self.scripted: deque[Scripted] = deque()
+        self.login: tuple[str, str] | None = None
+        self.databases: set[str] | None = None
+        self.tells_kept = True
         self.limit_bytes = 25_000_000
-        self.hides_bad_lines = False
         self.hanging = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
@@ -73,7 +77,6 @@ class FakeDatabase:
         self.starts = 0
         self.url = ""
         self._flushed = 0
-        self._types: dict[tuple[str, str], str] = {}
         self._runner: web.AppRunner | None = None
         self._port = 0
         self._tls: ssl.SSLContext | None = None
@@ -85,7 +88,12 @@ class FakeDatabase:
         app.router.add_get("/ping", self._ping)
         app.router.add_get("/health", self._health)
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_post("/api/v2/write", self._write)
+        app.router.add_get("/api/v2/buckets", self._buckets)
+        app.router.add_get("/query", self._query)
+        if self.dialect != "influx1.6":
+            app.router.add_post("/api/v2/write", self._write)
+        if self.dialect.startswith("influx1"):
+            app.router.add_post("/write", self._write)
         self._runner = web.AppRunner(app, shutdown_timeout=0)
         await self._runner.setup()
         listener = socket.create_server(("127.0.0.1", self._port))
@@ -107,10 +115,6 @@ class FakeDatabase:
     def flush(self) -> None:
         """Put everything on disk."""
         self._flushed = len(self.stored)
-
-    def pin(self, measurement: str, name: str, type_name: str) -> None:
-        """Give a field its type, as the first point of it does."""
-        self._types[measurement, name] = type_name
 
     async def _end(self) -> None:
         if self._runner:
@@ -143,7 +147,55 @@ class FakeDatabase:
         if self.dialect != "victoria":
             return web.Response(status=404)
         version = f'vm_app_version{{version="victoria-metrics-{self.version}", short_version="{self.version}"}} 1'
-        return web.Response(text=f"process_start_time_seconds {1_000 + self.starts}\n{version}\n")
+        days = self.keeps.days if self.keeps else 36_500
+        flags = f'flag{{name="retentionPeriod", value="{days}d", is_set="true"}} 1\n' if self.tells_kept else ""
+        return web.Response(text=f"{flags}process_start_time_seconds {1_000 + self.starts}\n{version}\n")
+
+    async def _query(self, request: web.Request) -> web.Response:
+        """InfluxDB 1's ``SHOW RETENTION POLICIES``, the only question that it knows."""
+        if refusal := self._refusal_of_stranger(request):
+            return refusal
+        if not self.tells_kept:
+            why = "error authorizing query: w not authorized to execute statement 'SHOW RETENTION POLICIES'"
+            return web.json_response({"error": f"{why}, requires READ on home"}, status=403)
+        assert request.query["q"] == "SHOW RETENTION POLICIES"
+        if self.databases is not None and request.query["db"] not in self.databases:
+            fault = {"statement_id": 0, "error": f"database not found: {request.query['db']}"}
+            return web.json_response({"results": [fault]})
+        columns = ["name", "duration", "shardGroupDuration", "replicaN", "default"]
+        hours = self.keeps // timedelta(hours=1) if self.keeps else 0
+        values = [
+            ["autogen", f"{hours}h0m0s" if hours else "0s", "168h0m0s", 1, True],
+            ["raw", "48h0m0s", "1h", 1, False],
+        ]
+        series = [{"columns": columns, "values": values}]
+        return web.json_response({"results": [{"statement_id": 0, "series": series}]})
+
+    async def _buckets(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal_of_stranger(request):
+            return refusal
+        if not self.tells_kept:
+            return web.json_response({"links": {"self": "/api/v2/buckets"}, "buckets": []})
+        rules = [{"type": "expire", "everySeconds": self.keeps // timedelta(seconds=1)}] if self.keeps else []
+        return web.json_response({"buckets": [{"id": "1", "name": request.query["name"], "retentionRules": rules}]})
+
+    def _refusal_of_stranger(self, request: web.Request) -> web.Response | None:
+        expected = f"Token {self.token}" if self.token else None
+        if self.login:
+            expected = f"Basic {base64.b64encode(':'.join(self.login).encode()).decode()}"
+        if expected is None or request.headers.get("Authorization") == expected:
+            return None
+        if self.dialect.startswith("influx1"):
+            return fault(401, error_1("authorization failed"))
+        return fault(401, error_2("unauthorized", "unauthorized access"))
+
+    def _refusal_of_missing(self, request: web.Request) -> web.Response | None:
+        name = request.query["db"] if request.path == "/write" else request.query.get("bucket", "")
+        if self.databases is None or name in self.databases or self.dialect == "victoria":
+            return None
+        if self.dialect.startswith("influx1"):
+            return fault(404, error_1(f'database not found: "{name}"'))
+        return fault(404, error_2("not found", f'bucket "{name}" not found'))
 
     async def _write(self, request: web.Request) -> web.Response:
         self.encodings.add(request.headers.get("Content-Encoding"))
@@ -151,74 +203,15 @@ class FakeDatabase:
         if self.scripted:
             answer = self.scripted.popleft()
             return web.Response(status=answer.status, text=answer.body, headers=answer.headers)
-        if self.token and request.headers.get("Authorization") != f"Token {self.token}":
-            return _fault(401, "unauthorized", "unauthorized access")
+        if refusal := self._refusal_of_stranger(request) or self._refusal_of_missing(request):
+            return refusal
         if len(body) > self.limit_bytes:
-            return _fault(413, "request too large", "body too large")
+            return fault(413, error_2("request too large", "body too large"))
         lines = body.split(b"\n")
         self.write_sizes.append(len(lines))
         self.queries.append(dict(request.query))
         self.authorizations.add(request.headers.get("Authorization"))
-        return getattr(self, f"_write_{self.dialect}")(lines)  # type: ignore[no-any-return]  # one method a dialect
-
-    def _write_influx1(self, lines: list[bytes]) -> web.Response:
-        """What can be read is stored, in spite of the rest."""
-        bad = [line for line in lines if _fields(line) is None]
-        good = [line for line in lines if _fields(line) is not None]
-        conflicts = self._conflicts(good)
-        self.stored += [line for line in good if line not in conflicts]
-        if bad:
-            why = "\n".join(f"unable to parse '{line.decode(errors='replace')}': missing fields" for line in bad)
-            return web.json_response({"error": f"partial write: {why} dropped=0"}, status=400)
-        if conflicts:
-            first = next(iter(conflicts.values()))
-            return web.json_response({"error": f"partial write: {first} dropped={len(conflicts)}"}, status=400)
-        return web.Response(status=204)
-
-    def _write_influx2(self, lines: list[bytes]) -> web.Response:
-        """One line that cannot be read costs all; a type conflict costs itself."""
-        if bad := [line for line in lines if _fields(line) is None]:
-            why = "\n".join(f"unable to parse '{line.decode(errors='replace')}': missing fields" for line in bad)
-            return _fault(400, "invalid", why)
-        conflicts = self._conflicts(lines)
-        self.stored += [line for line in lines if line not in conflicts]
-        if conflicts:
-            why = f"partial write: {next(iter(conflicts.values()))} dropped={len(conflicts)}"
-            return _fault(422, "unprocessable entity", f"failure writing points to database: {why}")
-        return web.Response(status=204)
-
-    def _write_influx3(self, lines: list[bytes]) -> web.Response:
-        """The v2 endpoint stops at the first bad line and stores nothing."""
-        conflicts = self._conflicts(lines)
-        for number, line in enumerate(lines, start=1):
-            if _fields(line) is None or line in conflicts:
-                shown = line.decode(errors="replace")[:20] + "..."
-                fault = {"original_line": shown, "line_number": number, "error_message": "no fields"}
-                return web.json_response({"error": "parsing failed", "data": fault}, status=400)
-        self.stored += lines
-        return web.Response(status=204)
-
-    def _write_victoria(self, lines: list[bytes]) -> web.Response:
-        """Stops at the first bad line and stores nothing; before 1.105 it skipped bad lines silently."""
-        for index, line in enumerate(lines):
-            if _fields(line) is None and not self.hides_bad_lines:
-                rest = json.dumps(b"\n".join(lines[index:]).decode(errors="replace"), ensure_ascii=False)
-                text = f'incorrect influx line {rest}: missing field value for "f"; see https://docs'
-                return web.Response(status=400, text=f"cannot process influx line protocol data: {text}\n")
-        self.stored += [line for line in lines if _fields(line) is not None]
-        return web.Response(status=204)
-
-    def _conflicts(self, lines: list[bytes]) -> dict[bytes, str]:
-        conflicts: dict[bytes, str] = {}
-        for line in lines:
-            for (measurement, name), type_name in (_fields(line) or {}).items():
-                known = self._types.setdefault((measurement, name), type_name)
-                if known != type_name:
-                    conflicts[line] = (
-                        f'field type conflict: input field "{name}" on measurement "{measurement}"'
-                        f" is type {type_name}, already exists as type {known}"
-                    )
-        return conflicts
+        return self.take(lines, request.query["precision"])
 
 
 @asynccontextmanager
@@ -230,16 +223,3 @@ async def running(database: FakeDatabase, tls: ssl.SSLContext | None = None) -> 
         database.go_on.set()
         database.metrics_open.set()
         await database.stop()
-
-
-def _fields(line: bytes) -> dict[tuple[str, str], str] | None:
-    """Return the type of each field by measurement and name; None when this is not a line."""
-    try:
-        parsed = INFLUX.parse(line.decode())
-    except Rejected, UnicodeDecodeError:
-        return None
-    return {(parsed.measurement, name): _TYPES[type(value)] for name, value in parsed.fields.items()}
-
-
-def _fault(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"code": code, "message": message}, status=status)

@@ -16,6 +16,7 @@ from homeiq_server.history.answers import (
     refusal_of_question,
     retry_after_s,
 )
+from tests.unit.homeiq_server.history.spoken_answers import SPOKEN, Spoken, error_1, too_old_1
 
 RETRY, HOLD, HALVE, ISOLATE = Action.RETRY, Action.HOLD, Action.HALVE, Action.ISOLATE
 
@@ -24,6 +25,40 @@ CONFLICT = 'partial write: field type conflict: input field "f" on measurement "
 
 def answer(status: int, text: str = "", **headers: str) -> Answer:
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, text)
+
+
+@pytest.mark.parametrize("spoken", SPOKEN, ids=lambda spoken: f"{spoken.dialect}: {spoken.case}")
+def test_each_product_s_own_words_are_understood(spoken: Spoken) -> None:
+    refusal = refusal_of(Answer(spoken.status, spoken.headers, spoken.body))
+    assert (refusal and (refusal.action, refusal.category)) == spoken.verdict
+    if refusal is not None:
+        assert (refusal.after, refusal.too_old) == (spoken.after, spoken.too_old)
+        assert refusal.reason.startswith(f"{spoken.status}: ")
+        assert len(refusal.reason) > len("400: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{too_old_1(3)} and more",
+        f"unable to parse 'm f=\"{too_old_1(3)}': missing fields",
+        "partial write: points beyond retention policy dropped=",
+        "points beyond retention policy dropped=3",
+    ],
+)
+def test_only_the_whole_of_an_answer_says_that_lines_were_too_old(text: str) -> None:
+    refusal = refusal_of(answer(400, error_1(text)))
+    assert refusal is not None
+    assert (refusal.action, refusal.too_old) == (ISOLATE, 0)
+
+
+@pytest.mark.parametrize(
+    "fault", ["unsupported path requested", "missing route for", "database is required", "gzip: invalid header"]
+)
+def test_a_bad_line_that_speaks_of_a_setting_holds_nobody_up(fault: str) -> None:
+    refusal = refusal_of(answer(400, error_1(f"unable to parse 'm f=\"{fault}': missing fields")))
+    assert refusal is not None
+    assert refusal.action is ISOLATE
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

@@ -1,6 +1,5 @@
 """The target against a real HTTP server on loopback."""
 
-import asyncio
 import logging
 import shutil
 import ssl
@@ -8,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from homeiq_server.errors import InvalidOptions
 from homeiq_server.history.answers import Action, Category, Refusal
 from homeiq_server.history.influx import Influx, InfluxSettings
-from homeiq_server.history.target import Identity
+from homeiq_server.history.target import Identity, Kept
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, Scripted, running
 
 LINES = b"m,t=a f=1.0 1\nm,t=b f=2.0 2"
@@ -31,47 +31,28 @@ async def connected(settings: InfluxSettings) -> AsyncIterator[Influx]:
         await target.close()
 
 
-async def test_lines_arrive_as_they_are_with_precision_organisation_and_bucket() -> None:
-    async with (
-        running(FakeDatabase(token=SECRET)) as database,
-        connected(InfluxSettings(url=database.url, token=SECRET, org="o", bucket="b")) as target,
-    ):
-        assert await target.write(LINES, precision="ms") is None
-        assert database.stored == LINES.split(b"\n")
-        assert database.queries == [{"org": "o", "bucket": "b", "precision": "ms"}]
-
-
-async def test_a_large_body_is_packed_and_arrives_whole() -> None:
-    lines = [b"m,t=%d f=1.0 %d" % (n, n) for n in range(5_000)]
-    async with (
-        running(FakeDatabase()) as database,
-        connected(InfluxSettings(url=database.url)) as target,
-    ):
-        assert await target.write(b"\n".join(lines), precision="us") is None
-        assert database.stored == lines
-        assert database.encodings == {"gzip"}
-
-
 @pytest.mark.parametrize(
-    ("dialect", "version", "identity", "settling_s", "text_as_tag"),
+    ("dialect", "version", "identity", "settling_s", "form"),
     [
-        ("influx1", "", Identity("InfluxDB", "1.8.10"), 0, False),
-        ("influx2", "", Identity("InfluxDB", "2.7.11"), 0, False),
-        ("influx3", "", Identity("InfluxDB", "3.2.1"), 0, False),
-        ("victoria", "v1.145.0", Identity("VictoriaMetrics", "1.145.0"), 15, True),
-        ("victoria", "", Identity("VictoriaMetrics", None), 15, True),
-        ("plain", "", Identity("a database with InfluxDB's API", None), 0, False),
+        ("influx1.6", "", Identity("InfluxDB", "1.6.7~rc0"), 0, "influx"),
+        ("influx1", "", Identity("InfluxDB", "1.8.10"), 0, "influx"),
+        ("influx2", "", Identity("InfluxDB", "2.7.11"), 0, "influx"),
+        ("influx3", "", Identity("InfluxDB", "3.2.1"), 0, "influx"),
+        ("cloud", "", Identity("InfluxDB Cloud", None), 0, "influx"),
+        ("victoria", "v1.145.0", Identity("VictoriaMetrics", "1.145.0"), 15, "victoria"),
+        ("victoria", "", Identity("VictoriaMetrics", None), 15, "victoria"),
+        ("plain", "", Identity("a database with InfluxDB's API", None), 0, "influx"),
     ],
 )
 async def test_the_product_and_its_version_decide_how_it_is_treated(
-    dialect: str, version: str, identity: Identity, settling_s: float, *, text_as_tag: bool
+    dialect: str, version: str, identity: Identity, settling_s: float, form: str
 ) -> None:
     async with (
         running(FakeDatabase(dialect, version=version)) as database,
         connected(InfluxSettings(url=f"{database.url}/")) as target,
     ):
         assert await target.identify() == identity
-        assert (target.name, target.settling_s, target.text_as_tag) == (identity.product, settling_s, text_as_tag)
+        assert (target.name, target.settling_s, target.form) == (identity.product, settling_s, form)
         assert database.stored == []
 
 
@@ -89,8 +70,10 @@ async def test_a_victoria_metrics_that_hides_bad_lines_is_refused_with_the_remed
 
 
 async def test_the_embedded_database_is_known_before_it_answers() -> None:
-    async with connected(InfluxSettings(url="http://127.0.0.1:1", embedded=True)) as target:
-        assert (target.name, target.settling_s, target.text_as_tag) == ("VictoriaMetrics", 15, True)
+    kept = Kept(past=timedelta(days=3_650), future=timedelta(days=2))
+    async with connected(InfluxSettings(url="http://127.0.0.1:1", embedded=True, kept=kept)) as target:
+        assert (target.name, target.settling_s, target.form) == ("VictoriaMetrics", 15, "victoria")
+        assert target.kept == kept
         refusal = await target.identify()
         assert isinstance(refusal, Refusal)
         assert (refusal.action, refusal.category) == (Action.RETRY, Category.NETWORK)
@@ -132,39 +115,6 @@ async def test_a_hundred_health_checks_open_one_connection() -> None:
         for _ in range(100):
             assert await target.healthy()
         assert len(database.connections) == 1
-
-
-async def test_a_database_that_is_away_is_not_healthy_and_refuses_by_network() -> None:
-    async with running(FakeDatabase()) as database, connected(InfluxSettings(url=database.url)) as target:
-        await database.stop()
-        assert not await target.healthy()
-        refusal = await target.write(LINES, precision="us")
-        assert isinstance(refusal, Refusal)
-        assert (refusal.action, refusal.category) == (Action.RETRY, Category.NETWORK)
-
-
-async def test_a_database_that_hangs_is_left_when_the_time_is_over() -> None:
-    async with (
-        running(FakeDatabase()) as database,
-        connected(InfluxSettings(url=database.url, timeout_s=0.05)) as target,
-    ):
-        database.go_on.clear()
-        refusal = await target.write(LINES, precision="us")
-        assert isinstance(refusal, Refusal)
-        assert (refusal.action, refusal.category) == (Action.RETRY, Category.TIMEOUT)
-        assert not await target.healthy()
-
-
-async def test_a_redirect_is_not_followed() -> None:
-    async with (
-        running(FakeDatabase()) as database,
-        connected(InfluxSettings(url=database.url)) as target,
-    ):
-        database.scripted.append(Scripted(301, headers={"Location": f"{database.url}/health"}))
-        refusal = await target.write(LINES, precision="us")
-        assert isinstance(refusal, Refusal)
-        assert refusal.action is Action.HOLD
-        assert ("GET", "/health") not in database.requests
 
 
 async def test_no_secret_is_shown_even_when_the_other_side_repeats_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -264,17 +214,3 @@ async def test_a_file_without_certificates_is_an_option_to_mend(tmp_path: Path) 
     for name in ("ca.pem", "none.pem"):
         with pytest.raises(InvalidOptions, match=r"ca_file"):
             Influx(InfluxSettings(url="https://127.0.0.1:1", ca_file=tmp_path / name))
-
-
-async def test_a_cancelled_write_leaves_a_usable_session() -> None:
-    async with (
-        running(FakeDatabase()) as database,
-        connected(InfluxSettings(url=database.url)) as target,
-    ):
-        database.go_on.clear()
-        task = asyncio.create_task(target.write(LINES, precision="us"))
-        await database.hanging.wait()
-        task.cancel()
-        await asyncio.wait([task])
-        database.go_on.set()
-        assert await target.write(LINES, precision="us") is None

@@ -129,6 +129,21 @@ def test_what_cannot_work_together_is_refused(tmp_path: Path, app: dict[str, str
     assert any(fault.startswith(f"option {key}") for fault in _faults(tmp_path, app))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"influx_bucket": "homeassistant"},
+        {"influx_bucket": "homeassistant/raw", "influx_username": "u", "influx_password": "p"},
+        {"influx_username": "u", "influx_password": "p"},
+        {"influx_token": "t", "influx_bucket": "b"},
+        {"influx_token": "t", "influx_bucket": "b", "influx_org": "o"},
+    ],
+)
+def test_what_each_database_asks_for_is_accepted(tmp_path: Path, given: dict[str, str]) -> None:
+    assert _load(tmp_path, {"influx_url": "http://i", **given}).influx_bucket == given.get("influx_bucket")
+
+
 def test_an_unknown_key_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
     assert "Did you mean influx_token?" in _faults(tmp_path, {"influx_tokn": "x"})[0]
     assert "--help" in _faults(tmp_path, {"xyzzy": "red"})[0]

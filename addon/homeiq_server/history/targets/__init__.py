@@ -1,0 +1,1 @@
+"""How each product is spoken to, over one session."""
