@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from homeiq_server.history.answers import Action, Refusal
@@ -19,12 +20,14 @@ class Timing:
         longest_backoff: The most that it grows to.
         hold: The wait when a setting has to be mended.
         probe: How often the database's health is asked meanwhile.
+        clock_wait: How long our clock may take to be set, when rows come from the future by it.
     """
 
     backoff: float = 1
     longest_backoff: float = 60
     hold: float = 60
     probe: float = 2
+    clock_wait: float = 600
 
 
 class Outage:
@@ -35,9 +38,10 @@ class Outage:
         retry_at: Monotonic time of the next try.
     """
 
-    def __init__(self, name: str, timing: Timing) -> None:
+    def __init__(self, name: str, timing: Timing, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._timing = timing
+        self._clock = clock
         self._failures = 0
         self._since = 0.0
         self.refusal: Refusal | None = None
@@ -46,17 +50,17 @@ class Outage:
     def failed(self, refusal: Refusal) -> None:
         """Count a failure and set the time of the next try."""
         if self.refusal is None:
-            self._since = time.monotonic()
+            self._since = self._clock()
         if self.refusal is None or self.refusal.action is not refusal.action:
             _LOGGER.warning("%s does not take lines, they are kept: %s", self._name, refusal.reason)
         self.refusal = refusal
-        self.retry_at = time.monotonic() + self._pause(refusal)
+        self.retry_at = self._clock() + self._pause(refusal)
         self._failures += 1
 
     def ended(self) -> None:
         """Count a success."""
         if self.refusal is not None:
-            seconds = time.monotonic() - self._since
+            seconds = self._clock() - self._since
             _LOGGER.info("%s takes lines again, after %.0f s and %d failures", self._name, seconds, self._failures)
         self.refusal = None
         self._failures = 0

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from homeiq_server.history.answers import Action, Category, Refusal
-from homeiq_server.history.spool import Row, Settled
+from homeiq_server.history.spool import Row
 from homeiq_server.history.target import Identity
 from homeiq_server.rates import Rate
+
+from .draft import Changes
 
 _WINDOW: Final = 512
 
@@ -34,6 +36,10 @@ class WriterReport:
         write_p99_s: The same, the 99th percentile.
         accepted_to_written_p99_s: Seconds from a row's commit in the spool to its 2xx, of the latest 512 rows.
         lines_written_per_minute: Lines counted written in the last minute.
+        catching_up: Whether lines from before the database's latest return may still wait.
+        sent_again: Lines that it had acknowledged and that were sent again, because it restarted before they settled.
+        coerced: Fields sent as another type, because the database has them so and nothing is lost.
+        diverted: Fields sent under another key, ``<field>_<type>``, because the database has them as another type.
     """
 
     state: WriterState
@@ -48,6 +54,10 @@ class WriterReport:
     write_p99_s: float | None
     accepted_to_written_p99_s: float | None
     lines_written_per_minute: float
+    catching_up: bool
+    sent_again: int
+    coerced: int
+    diverted: int
 
 
 class Meter:
@@ -59,6 +69,7 @@ class Meter:
         write_s: Seconds that requests took.
         accepted_to_written_s: Seconds that rows took.
         rate: Of lines counted written.
+        sent_again, coerced, diverted: As in the report.
     """
 
     def __init__(self) -> None:
@@ -67,6 +78,9 @@ class Meter:
         self.write_s: deque[float] = deque(maxlen=_WINDOW)
         self.accepted_to_written_s: deque[float] = deque(maxlen=_WINDOW)
         self.rate = Rate()
+        self.sent_again = 0
+        self.coerced = 0
+        self.diverted = 0
 
     def acknowledged(self, rows: Iterable[Row]) -> None:
         """Measure rows that the database has just answered with 2xx."""
@@ -78,9 +92,14 @@ class Meter:
             if row.newest_us is not None:
                 self.newest_written_us = max(self.newest_written_us or row.newest_us, row.newest_us)
 
-    def settled(self, results: Iterable[Settled]) -> None:
-        """Measure rows that have left the spool."""
-        self.rate.add(sum(result.written for result in results))
+    def written(self, lines: int) -> None:
+        """Measure lines that the spool has just counted written."""
+        self.rate.add(lines)
+
+    def changed(self, changes: Changes) -> None:
+        """Count fields that were not sent as they are."""
+        self.coerced += changes.coerced
+        self.diverted += changes.diverted
 
 
 def state_of(refusal: Refusal | None, identity: Identity | None) -> WriterState:

@@ -12,7 +12,9 @@ from typing import Final
 from homeiq_server.history.spool import Settled
 
 MAX_ROWS: Final = 20_000
-"""Bounds memory; sending waits while so many rows settle."""
+"""Bounds memory; the backlog waits while so many rows settle."""
+
+_RESERVED: Final = 5_000  # for fresh rows, which need not wait for the backlog's
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,14 @@ class Settling:
         self.lines = 0  # that wait here to be counted written
 
     @property
+    def has_room_for_backlog(self) -> bool:
+        """Whether rows may be sent that can wait."""
+        return len(self._rows) < MAX_ROWS
+
+    @property
     def is_full(self) -> bool:
         """Whether no more may be sent for now."""
-        return len(self._rows) >= MAX_ROWS
+        return len(self._rows) >= MAX_ROWS + _RESERVED
 
     @property
     def due(self) -> float | None:

@@ -11,21 +11,11 @@ from typing import Final
 import msgspec
 
 from homeiq_server.errors import Rejected
+from homeiq_server.history import line_parts
 from homeiq_server.history.line_protocol import INFLUX
 
-_TYPES: Final = {
-    "boolean": bool,
-    "bool": bool,
-    "float": float,
-    "float64": float,
-    "integer": int,
-    "int64": int,
-    "string": str,
-}
-_CONFLICT: Final = re.compile(
-    r'field type conflict: input field "(?P<field>.*?)" on measurement "(?P<measurement>.*?)"'
-    r" is type (?P<type>\w+), already exists as type \w+"
-)
+from .field_types import Conflict, conflict_in, kind_of
+
 # Go quotes the rest of the body from the bad line on; only the first line of it is bad.
 _QUOTED: Final = re.compile(
     r'incorrect influx line "(?P<line>(?:[^"\\]++|\\[^n])*+)(?:\\n(?:[^"\\]++|\\.)*+)?": (?P<why>.*)'
@@ -107,19 +97,23 @@ def _quoted(message: str, lines: Sequence[bytes]) -> Iterator[tuple[int, str]]:
 
 def _conflicting(message: str, lines: Sequence[bytes]) -> Iterator[tuple[int, str]]:
     """InfluxDB 1 and 2: the lines that give that field of that measurement that type."""
-    if (match := _CONFLICT.search(message)) is None or (kind := _TYPES.get(match["type"])) is None:
+    if (conflict := conflict_in(message)) is None or conflict.measurement is None:
         return
+    start = re.split("[, ]", conflict.measurement)[0].encode()  # of the name as it is escaped; cheaper than to read all
     for index, line in enumerate(lines):
-        if _has_field(line, match["measurement"], match["field"], kind):
-            yield index, match[0]
+        if line.startswith(start) and _shows(conflict, line):
+            yield index, conflict.text
 
 
-def _has_field(line: bytes, measurement: str, field: str, kind: type) -> bool:
+def _shows(conflict: Conflict, line: bytes) -> bool:
     try:
-        parsed = INFLUX.parse(line.decode())
-    except Rejected, UnicodeDecodeError:
+        parts = line_parts.read(line)
+    except Rejected:
         return False
-    return parsed.measurement == measurement and type(parsed.fields.get(field)) is kind
+    measurement = INFLUX.read_measurement(parts.measurement.decode(errors="replace"))
+    fields = {INFLUX.read_key(key.decode(errors="replace")): value for key, value in parts.fields}
+    value = fields.get(conflict.field)
+    return measurement == conflict.measurement and value is not None and kind_of(value) == conflict.got
 
 
 def _places(lines: Sequence[bytes]) -> dict[bytes, list[int]]:

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeiq_server.history.answers import Action, Category, Refusal
+from homeiq_server.history.writer.conflicts import Conflicts
+from homeiq_server.history.writer.draft import Draft
 from homeiq_server.history.writer.isolation import MAX_REQUESTS, Condemned, isolate
 from homeiq_server.history.writer.suspects import named_lines
 
@@ -43,7 +45,8 @@ def dead(condemned: Sequence[Condemned]) -> list[int]:
 
 async def isolated(lines: list[bytes], database: Mute) -> list[Condemned]:
     refusal = await database(b"\n".join(lines))
-    return await isolate(lines, refusal, database) if refusal else []
+    draft = Draft(lines, precision="us", conflicts=Conflicts())
+    return await isolate(draft, refusal, database) if refusal else []
 
 
 @pytest.mark.parametrize(("bad", "requests"), [([2_500], 30), ([0, 2_500, 4_999], MAX_REQUESTS)])

@@ -2,16 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from compression import zstd
 from dataclasses import replace
 
 import pytest
 
-from homeiq_server.errors import RetryLater
 from homeiq_server.history.answers import Action, Category, Refusal
 from homeiq_server.history.influx import Influx, InfluxSettings
-from homeiq_server.history.spool import Row, Settled
+from homeiq_server.history.spool import Settled
 from homeiq_server.history.target import Identity
 from homeiq_server.history.writer import Writer
 from homeiq_server.history.writer.outage import Outage, Timing
@@ -19,52 +16,7 @@ from homeiq_server.history.writer.pace import Pace
 from homeiq_server.history.writer.report import WriterState, state_of
 from homeiq_server.history.writer.settling import MAX_ROWS, Sent, Settling
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, running
-
-QUICK = Timing(backoff=0.01, longest_backoff=0.05, hold=0.05, probe=0.01)
-
-
-class ShortQueue:
-    """Rows in memory: some damaged, and a disk that fails now and then."""
-
-    def __init__(self, rows: Sequence[Row], *, failures: int = 0) -> None:
-        self.rows = {row.id: row for row in rows}
-        self.settled: list[Settled] = []
-        self.failures = failures
-        self.emptied = asyncio.Event()
-
-    async def take(self, *, after: int, max_lines: int, max_bytes: int) -> list[Row]:
-        assert max_lines > 0
-        assert max_bytes > 0
-        return [row for row in self.rows.values() if row.id > after]
-
-    async def settle(self, results: Sequence[Settled]) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise RetryLater("the disk fails", after=0.01)
-        for result in results:
-            assert result.count() == self.rows.pop(result.row_id).count
-        self.settled += results
-        if not self.rows:
-            self.emptied.set()
-
-    async def wait_for_rows(self, after: int) -> None:
-        if not any(row_id > after for row_id in self.rows):
-            await asyncio.Event().wait()  # no more will come
-
-
-def row(row_id: int, body: bytes, *, packed: bytes | None = None) -> Row:
-    return Row(
-        id=row_id,
-        accepted_us=1,
-        channel="events",
-        source=None,
-        precision="us",
-        form="influx",
-        count=body.count(b"\n") + 1,
-        raw_bytes=len(body),
-        newest_us=None,
-        packed=zstd.compress(body, 1) if packed is None else packed,
-    )
+from tests.unit.homeiq_server.history.writer.writer_builders import QUICK, ShortQueue, row
 
 
 async def drained(queue: ShortQueue, database: FakeDatabase) -> None:
@@ -85,11 +37,11 @@ async def test_a_damaged_row_is_counted_as_dropped_and_its_neighbours_are_writte
     assert Settled(row_id=2, written=0, dropped={"damage": 2}) in queue.settled
 
 
-async def test_rows_that_the_spool_could_not_settle_are_sent_again() -> None:
+async def test_rows_that_the_spool_could_not_settle_are_settled_later_and_not_sent_again() -> None:
     queue = ShortQueue([row(1, b"m f=1.0 1")], failures=2)
     async with running(FakeDatabase()) as database:
         await drained(queue, database)
-        assert set(database.stored) == {b"m f=1.0 1"}
+        assert database.stored == [b"m f=1.0 1"]
     assert queue.settled == [Settled(row_id=1, written=1)]
 
 
@@ -162,8 +114,10 @@ def test_rows_of_a_process_that_is_gone_never_settle() -> None:
 def test_the_rows_that_may_settle_at_once_are_bounded() -> None:
     settling = Settling()
     settling.add([sent(row_id, due=1) for row_id in range(MAX_ROWS - 1)])
-    assert not settling.is_full
+    assert settling.has_room_for_backlog
     settling.add([sent(MAX_ROWS, due=1)])
+    assert (settling.has_room_for_backlog, settling.is_full) == (False, False)  # what is fresh need not wait yet
+    settling.add([sent(row_id, due=1) for row_id in range(MAX_ROWS)])
     assert settling.is_full
 
 

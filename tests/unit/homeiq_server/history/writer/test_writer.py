@@ -1,86 +1,22 @@
 """From a real spool through real HTTP into a database that misbehaves."""
 
-import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from homeiq_server.history.answers import Category
-from homeiq_server.history.influx import Influx, InfluxSettings
-from homeiq_server.history.spool import Spool
 from homeiq_server.history.target import Identity
-from homeiq_server.history.writer import Writer
 from homeiq_server.history.writer.outage import Timing
-from homeiq_server.model import Intake, Lines, Tally
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, Scripted, running
-
-QUICK = Timing(backoff=0.01, longest_backoff=0.05, hold=0.05, probe=0.01)
-
-
-class Rig:
-    """A spool, a writer that runs, and what was put in."""
-
-    def __init__(self, spool: Spool, target: Influx, writer: Writer) -> None:
-        self.spool = spool
-        self.target = target
-        self.writer = writer
-        self.put_lines: list[bytes] = []
-
-    async def put(self, *lines: bytes, precision: str = "us", newest_us: int | None = None) -> None:
-        tally = Tally(received=len(lines), converted=len(lines), skipped={}, rejected={})
-        body = Lines(b"\n".join(lines), len(lines), precision)
-        await self.spool.put(Intake(channel="line_protocol", tally=tally, lines=body, last_us=newest_us))
-        self.put_lines += lines
-
-    async def put_many(self, count: int) -> None:
-        start = len(self.put_lines)
-        await self.put(*(b"m,t=%d f=1.0 %d" % (n, n) for n in range(start, start + count)))
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a condition, at most 20 s; both laws hold meanwhile."""
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert self.spool.totals().imbalances() == []
-            assert time.monotonic() < deadline, (self.writer.report(), self.spool.totals().lines)
-            await asyncio.sleep(0.005)
-
-    async def until_empty(self) -> None:
-        await self.until(lambda: self.spool.totals().lines.queued == 0)
-
-    @property
-    def written(self) -> int:
-        return self.spool.totals().lines.written
-
-    @property
-    def dead(self) -> int:
-        return self.spool.totals().lines.dead
-
-
-@asynccontextmanager
-async def rig(folder: Path, database: FakeDatabase, **settings: object) -> AsyncIterator[Rig]:
-    """Run a writer between a spool in ``folder`` and ``database``."""
-    spool = await Spool.open(folder / "spool.sqlite", limit_bytes=1024**3)
-    options = {"url": database.url, "timeout_s": 5, **settings}
-    target = Influx(InfluxSettings(**options), victoria_settling_s=0.05)  # type: ignore[arg-type]  # a test's choice
-    writer = Writer(spool, target, timing=QUICK)
-    task = asyncio.create_task(writer.run(), name="writer")
-    try:
-        yield Rig(spool, target, writer)
-    finally:
-        assert not task.done(), task
-        task.cancel()
-        await asyncio.wait([task])
-        await target.close()
-        await spool.close()
+from tests.unit.homeiq_server.history.writer.writer_builders import Rig, rig
 
 
 async def test_lines_are_written_in_order_and_counted(tmp_path: Path) -> None:
     async with running(FakeDatabase()) as database, rig(tmp_path, database) as it:
+        await it.until(lambda: it.writer.report().state == "ok")
         for _ in range(20):
             await it.put_many(10)
         await it.until_empty()
@@ -102,15 +38,6 @@ async def test_an_answer_of_503_again_and_again_then_204_writes_everything_once(
         await it.until_empty()
         assert database.stored == it.put_lines
         assert it.written == 100
-
-
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-async def test_a_busy_database_is_waited_for(tmp_path: Path, status: int) -> None:
-    async with running(FakeDatabase()) as database, rig(tmp_path, database) as it:
-        database.scripted.extend([Scripted(status), Scripted(status, headers={"Retry-After": "0.01"})])
-        await it.put_many(3)
-        await it.until_empty()
-        assert (database.stored, it.dead) == (it.put_lines, 0)
 
 
 async def test_a_slow_answer_that_is_500_in_the_end_never_counts_as_written(tmp_path: Path) -> None:
@@ -149,21 +76,13 @@ async def test_a_long_outage_loses_nothing_and_ends_when_the_database_answers(tm
 async def test_the_health_is_asked_meanwhile_so_that_the_backoff_need_not_be_waited_for(tmp_path: Path) -> None:
     patient = Timing(backoff=3_600, longest_backoff=3_600, probe=0.01)
     async with running(FakeDatabase()) as database:
-        spool = await Spool.open(tmp_path / "spool.sqlite", limit_bytes=1024**3)
-        target = Influx(InfluxSettings(url=database.url))
-        writer = Writer(spool, target, timing=patient)
         await database.stop()
-        task = asyncio.create_task(writer.run(), name="writer")
-        it = Rig(spool, target, writer)
-        await it.put_many(5)
-        await it.until(lambda: writer.report().state == "unreachable")
-        assert (writer.report().retry_in_s or 0) > 1
-        await database.start()
-        await it.until_empty()
-        task.cancel()
-        await asyncio.wait([task])
-        await target.close()
-        await spool.close()
+        async with rig(tmp_path, database, timing=patient) as it:
+            await it.put_many(5)
+            await it.until(lambda: it.writer.report().state == "unreachable")
+            assert (it.writer.report().retry_in_s or 0) > 1
+            await database.start()
+            await it.until_empty()
 
 
 async def test_an_outage_is_logged_once_at_its_start_and_once_at_its_end(
@@ -191,42 +110,6 @@ async def test_a_wrong_token_holds_everything_and_condemns_nothing(tmp_path: Pat
         database.token = "wrong"
         await it.until_empty()
         assert database.stored == it.put_lines
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 405])
-async def test_a_configuration_fault_is_held(tmp_path: Path, status: int) -> None:
-    async with running(FakeDatabase()) as database, rig(tmp_path, database) as it:
-        database.scripted.extend([Scripted(status)] * 2)
-        await it.put_many(5)
-        await it.until_empty()
-        assert (database.stored, it.dead) == (it.put_lines, 0)
-
-
-@pytest.mark.parametrize("dialect", ["influx1", "influx2", "influx3"])
-async def test_a_type_conflict_of_one_line_among_a_thousand_costs_that_line(tmp_path: Path, dialect: str) -> None:
-    async with running(FakeDatabase(dialect)) as database, rig(tmp_path, database) as it:
-        database.pin("m", "f", "float")
-        good = [b"m,t=%d f=1.0 %d" % (n, n) for n in range(999)]
-        await it.put(*good[:500], b'm,t=x f="text" 7', *good[500:])
-        await it.until_empty()
-        assert (it.written, it.dead) == (999, 1)
-        assert set(database.stored) == set(good)
-        await it.put(b"m,t=next f=1.0 1")
-        await it.until_empty()
-        assert it.written == 1_000
-
-
-@pytest.mark.parametrize("dialect", ["influx1", "influx2", "influx3", "victoria"])
-async def test_a_line_that_cannot_be_read_costs_itself_and_few_requests(tmp_path: Path, dialect: str) -> None:
-    async with running(FakeDatabase(dialect)) as database, rig(tmp_path, database) as it:
-        await it.until(lambda: it.writer.report().state == "ok")
-        before = len(database.write_sizes)
-        good = [b"m,t=%d f=1.0 %d" % (n, n) for n in range(4_999)]
-        await it.put(*good[:2_000], b'it\'s "not" a line', *good[2_000:])
-        await it.until_empty()
-        assert (it.written, it.dead) == (4_999, 1)
-        assert set(database.stored) == set(good)
-        assert len(database.write_sizes) - before <= 3
 
 
 async def test_a_data_fault_behind_a_500_is_isolated_too(tmp_path: Path) -> None:
@@ -354,6 +237,19 @@ async def test_draining_ends_when_all_is_sent_or_the_time_is_over(tmp_path: Path
         await it.until(lambda: it.writer.report().state == "unreachable")
         await it.writer.drain(0.01)
         assert it.spool.totals().lines.queued == 5
+
+
+async def test_draining_waits_for_the_backlog_and_for_what_is_fresh(tmp_path: Path) -> None:
+    async with running(FakeDatabase()) as database, rig(tmp_path, database) as it:
+        await database.stop()
+        for _ in range(5):
+            await it.put_many(2_000)
+        await it.until(lambda: it.writer.report().state == "unreachable")
+        await database.start()
+        await it.until(lambda: it.writer.report().state == "ok")
+        await it.put_many(10)
+        await it.writer.drain(20)
+        assert sorted(database.stored) == sorted(it.put_lines)
 
 
 async def test_the_report_tells_times_and_rates(tmp_path: Path) -> None:
