@@ -23,8 +23,10 @@ from homeiq_server.database import Database, open_embedded
 from homeiq_server.discovery import Supervisor
 from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
 from homeiq_server.errors import Misconfigured
+from homeiq_server.history.line_protocol import INFLUX, VICTORIA, Dialect
 from homeiq_server.history.spool import Spool
-from homeiq_server.intake import EventIntake, HistoryOff
+from homeiq_server.history.target import Form
+from homeiq_server.intake import EventIntake, HistoryOff, KnownLabels, LineIntake, StatisticsIntake
 from homeiq_server.options import MEBIBYTE, Options
 from homeiq_server.serving import Listener
 from homeiq_server.status import Seen, build
@@ -59,6 +61,11 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
         parts = Parts(spool, database, schema=options.schema)
         served = Served(
             intake=parts.intake,
+            backfill=parts.backfill,
+            statistics=parts.statistics,
+            lines=parts.lines,
+            gaps=spool,
+            dead_letters=spool,
             status=parts.status,
             server_id=spool.server_id,
             token=token.load(options.data_dir),
@@ -74,15 +81,27 @@ class Parts:
     Attributes:
         spool: Open.
         database: None when history is off.
-        intake: Fills the spool.
+        intake: Fills the spool with what happens.
+        backfill: Fills it with what happened while nobody listened.
+        statistics: Fills it with long-term statistics.
+        lines: Fills it with what other clients send.
     """
 
     def __init__(self, spool: Spool, database: Database | None, *, schema: str) -> None:
         self.spool = spool
         self.database = database
-        self.intake = EventIntake(spool, database.schema if database else HistoryOff)
-        self._history = HistoryStatus("on" if database else "off", schema, self.intake.left_out)
+        self._schema_name = schema
+        labels, points = KnownLabels(spool), database.schema if database else HistoryOff
+        self.intake = EventIntake(spool, points, labels)
+        self.backfill = EventIntake(spool, points, labels, name="backfill")
+        self.statistics = StatisticsIntake(spool, self._dialect)
+        self.lines = LineIntake(spool, self._form)
         self._started_us = _now_us()
+
+    def stop(self) -> None:
+        """Take nothing any more."""
+        for channel in (self.intake, self.backfill, self.statistics, self.lines):
+            channel.stop()
 
     def status(self) -> Status:
         """Return how everything is now; no I/O."""
@@ -92,7 +111,7 @@ class Parts:
                 now_us=_now_us(),
                 started_us=self._started_us,
                 server_id=self.spool.server_id,
-                history=self._history,
+                history=self._history(),
                 totals=self.spool.totals(),
                 database=self.database.status() if self.database else DatabaseStatus(),
                 rates=RateStatus(self.intake.rate.per_minute(), report.lines_written_per_minute if report else 0.0),
@@ -100,6 +119,22 @@ class Parts:
                 refusals=tuple(self.intake.refusals()),
             )
         )
+
+    def _history(self) -> HistoryStatus:
+        left_out = self.intake.left_out + self.backfill.left_out + self.lines.left_out
+        return HistoryStatus("on" if self.database else "off", self._schema_name, left_out)
+
+    def _form(self) -> Form | None:
+        """Return which lines the database can hold, None without one; RetryLater while nobody knows what it is."""
+        if self.database is None:
+            return None
+        self.database.schema()
+        return "victoria" if self.spool.form == "victoria" else "influx"
+
+    def _dialect(self) -> Dialect | None:
+        """Return how it escapes names."""
+        form = self._form()
+        return form and (VICTORIA if form == "victoria" else INFLUX)
 
 
 async def _serve(
@@ -116,7 +151,7 @@ async def _serve(
             _LOGGER.info("HomeIQ %s is ready: API on port %d, page on port %d", VERSION, open_api.port, page.port)
             telling = _tell(supervisor, tasks, served, port=open_api.port)
             await stop.wait()
-            parts.intake.stop()
+            parts.stop()
             if telling:
                 telling.cancel()
         if database and writing:
@@ -175,7 +210,8 @@ async def _running(embedded: VictoriaMetrics | None) -> AsyncIterator[None]:
 async def _open_spool(options: Options) -> AsyncIterator[Spool]:
     path = options.data_dir / "spool.db"
     limit_mb = options.spool_limit_mb
-    spool = await Spool.open(path, limit_bytes=limit_mb * MEBIBYTE if limit_mb else _default_limit(path))
+    limit_bytes = limit_mb * MEBIBYTE if limit_mb else _default_limit(path)
+    spool = await Spool.open(path, limit_bytes=limit_bytes, when_full=options.when_full)
     try:
         yield spool
     finally:

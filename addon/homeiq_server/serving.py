@@ -1,12 +1,29 @@
 """A listener: one web application on one address."""
 
-from typing import Final
+import logging
+from typing import Final, override
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from homeiq_server.errors import Misconfigured
 
+_LOGGER = logging.getLogger(__name__)
+
 FINISH_WITHIN_S: Final = 1.5
+
+
+class _WithoutContent(logging.Filter):
+    """Takes what a malformed request held out of the log: it may be a token, or an address with a password."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(err := record.exc_info[1], HttpProcessingError):
+            record.msg, record.exc_info = f"{record.msg}: {type(err).__name__}", None
+        return True
+
+
+_LOGGER.addFilter(_WithoutContent())
 
 
 class Listener:
@@ -21,7 +38,12 @@ class Listener:
         self._host = host
         # Bodies are taken as they come: unpacking one would undo the limits on its size. No line a request, either.
         self._runner = web.AppRunner(
-            app, access_log=None, auto_decompress=False, shutdown_timeout=FINISH_WITHIN_S, handle_signals=False
+            app,
+            access_log=None,
+            logger=_LOGGER,
+            auto_decompress=False,
+            shutdown_timeout=FINISH_WITHIN_S,
+            handle_signals=False,
         )
 
     async def start(self) -> None:

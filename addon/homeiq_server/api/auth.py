@@ -8,11 +8,14 @@ from aiohttp.typedefs import Handler, Middleware
 from homeiq_server.errors import Unauthorized
 from homeiq_server.token import Token
 
-from . import page
+from . import dead_letters, influx, page
 
-_OPEN: Final = "/api/v1/info"  # whoever sets the integration up compares versions before there is a token
+# Whoever sets the integration up compares versions before there is a token; InfluxDB's clients are asked by their own
+# routes, in the ways that they know.
+_OPEN: Final = frozenset({"/api/v1/info", *influx.PATHS})
 _BASIC_TOO: Final = "/prometheus/"  # what Grafana can send: any user, the token as password
-_READ_BY_BROWSERS: Final = frozenset({*page.PATHS, "/api/v1/status"})  # reading only: a browser adds Basic by itself
+# Reading only: a browser adds Basic by itself.
+_READ_BY_BROWSERS: Final = frozenset({*page.PATHS, "/api/v1/status", dead_letters.PATH})
 
 
 def token_required(token: Token) -> Middleware:
@@ -20,7 +23,7 @@ def token_required(token: Token) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path != _OPEN and not token.matches(_claim(request)):
+        if request.path not in _OPEN and not token.matches(_claim(request)):
             raise Unauthorized(
                 "send the app's token as 'Authorization: Bearer <token>'; it is in the file 'token' of its data"
             )

@@ -78,17 +78,22 @@ def problem(
     )
 
 
+def status_and_headers(err: HomeIQError) -> tuple[int, dict[str, str]]:
+    """Return how an error is answered, in whatever form its text is."""
+    headers: dict[str, str] = {}
+    if isinstance(err, RetryLater):
+        headers["Retry-After"] = str(_RETRY_AFTER_S if err.after is None else max(1, math.ceil(err.after)))
+    elif isinstance(err, Unauthorized):
+        headers["WWW-Authenticate"] = _CHALLENGE
+    return _row(err)[0], headers
+
+
+def _row(err: HomeIQError) -> tuple[int, str, str]:
+    return next((_PROBLEMS[cls] for cls in type(err).__mro__ if cls in _PROBLEMS), (500, "fault", "A fault"))
+
+
 def _of_ours(err: HomeIQError) -> web.Response:
-    status, slug, title = next(
-        (_PROBLEMS[cls] for cls in type(err).__mro__ if cls in _PROBLEMS), (500, "fault", "A fault")
-    )
-    match err:
-        case SequenceHole():
-            return problem(status, slug, title, str(err), expected=err.expected)
-        case RetryLater():
-            seconds = _RETRY_AFTER_S if err.after is None else max(1, math.ceil(err.after))
-            return problem(status, slug, title, str(err), headers={"Retry-After": str(seconds)})
-        case Unauthorized():
-            return problem(status, slug, title, str(err), headers={"WWW-Authenticate": _CHALLENGE})
-        case _:
-            return problem(status, slug, title, str(err))
+    _, slug, title = _row(err)
+    status, headers = status_and_headers(err)
+    members = {"expected": err.expected} if isinstance(err, SequenceHole) else {}
+    return problem(status, slug, title, str(err), headers=headers, **members)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final, override
+from typing import Final, get_args, override
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0, generate_late
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from homeiq_server.status.shape import Status
+from homeiq_server.status.shape import DatabaseState, Status
 
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 
@@ -41,6 +41,7 @@ class StatusCollector(Collector):
         yield from _health(status)
         yield from _intake(status)
         yield from _lines(status)
+        yield from _database(status)
         yield from _gauges(status)
 
 
@@ -88,6 +89,24 @@ def _lines(status: Status) -> Iterator[Metric]:
     yield CounterMetricFamily("homeiq_missed", "Events that never reached us and could not be supplied.", status.missed)
 
 
+def _database(status: Status) -> Iterator[Metric]:
+    database = status.database
+    info = GaugeMetricFamily("homeiq_database_info", "1, with who answers.", labels=["product", "version"])
+    info.add_metric([database.product or "", database.version or ""], 1)
+    yield info
+    state = GaugeMetricFamily("homeiq_database_state", "1 for the state that holds now.", labels=["state"])
+    for name in get_args(DatabaseState.__value__):
+        state.add_metric([name], float(database.state == name))
+    yield state
+    retyped = CounterMetricFamily(
+        "homeiq_fields_retyped", "Fields sent otherwise than they came, because of their type.", labels=["how"]
+    )
+    retyped.add_metric(["coerced"], database.coerced)
+    retyped.add_metric(["diverted"], database.diverted)
+    yield retyped
+    yield CounterMetricFamily("homeiq_lines_sent_again", "Lines that the database forgot.", database.sent_again)
+
+
 def _gauges(status: Status) -> Iterator[Metric]:
     """Yield what goes up and down; what is not known yet is left out."""
     spool, latency, database = status.spool, status.latency, status.database
@@ -98,6 +117,15 @@ def _gauges(status: Status) -> Iterator[Metric]:
         "homeiq_lines_written_per_minute": ("Written in the last minute.", status.rates.lines_written_per_minute),
         "homeiq_spool_bytes": ("What the queue takes on disk.", spool.bytes),
         "homeiq_spool_limit_bytes": ("What it may take.", spool.limit_bytes),
+        "homeiq_spool_fill_ratio": ("The part of it that is taken.", spool.fill),
+        "homeiq_spool_filling": ("1 from 80 % of it on, until it falls below 70 %.", float(spool.filling)),
+        "homeiq_spool_dropping": ("1 while the oldest lines are dropped.", float(spool.dropping_since is not None)),
+        "homeiq_disk_full": ("1 while the disk has no room for lines.", float(spool.shortage is not None)),
+        "homeiq_salvage_left_lines": (
+            "Lines of a damaged file that were not found yet.",
+            float(spool.salvage.left) if spool.salvage else None,
+        ),
+        "homeiq_dead_letter_bytes": ("What the dead letters take on disk.", spool.dead_letter_bytes),
         "homeiq_spool_oldest_age_seconds": ("Age of the oldest line that waits.", spool.oldest_age_s),
         "homeiq_write_p50_seconds": ("Half of the writes took at most this.", latency.write_p50_s),
         "homeiq_write_p99_seconds": ("99 % of the writes took at most this.", latency.write_p99_s),

@@ -2,22 +2,29 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
-from homeiq_server.intake import EventIntake
+from homeiq_server.intake import EventIntake, LineIntake, StatisticsIntake
 from homeiq_server.status.shape import Status
 from homeiq_server.token import Token
 
-from . import cors, page, prometheus_proxy
+from . import cors, dead_letters, gaps, influx, page, prometheus_proxy
 from .auth import only_from, token_required
+from .backfill import BACKFILL, post_backfill
+from .body import BUDGET, BUDGET_BYTES, MAX_BODY
 from .budget import ByteBudget
 from .errors import errors_to_problems
-from .events import BUDGET, BUDGET_BYTES, INTAKE, MAX_BODY, post_events
+from .events import INTAKE, post_events
 from .info import SERVER_ID, get_info
 from .metrics import REGISTRY, get_metrics, registry
 from .prometheus_proxy import PrometheusProxy
+from .statistics import STATISTICS, post_statistics
 from .status import STATUS, get_status
+
+_QUERIES: Final = "ask for what was stored in PromQL at /prometheus/api/v1/query of this port"
+_QUERIES_ELSEWHERE: Final = "ask the database itself for what was stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +32,11 @@ class Served:
     """The parts that requests are answered from; ``proxy`` is None without an embedded database."""
 
     intake: EventIntake
+    backfill: EventIntake
+    statistics: StatisticsIntake
+    lines: LineIntake
+    gaps: gaps.GapStore
+    dead_letters: dead_letters.DeadLetterStore
     status: Callable[[], Status]
     server_id: str
     token: Token
@@ -39,6 +51,10 @@ def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Applicatio
     )
     cors.allow(app, cors_origins)
     app[INTAKE] = served.intake
+    app[BACKFILL] = served.backfill
+    app[STATISTICS] = served.statistics
+    app[gaps.GAPS] = served.gaps
+    app[dead_letters.STORE] = served.dead_letters
     app[BUDGET] = ByteBudget(BUDGET_BYTES)
     app[STATUS] = served.status
     app[SERVER_ID] = served.server_id
@@ -46,8 +62,18 @@ def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Applicatio
     app.router.add_get("/api/v1/info", get_info)
     app.router.add_get("/api/v1/status", get_status)
     app.router.add_post("/api/v1/events", post_events)
+    app.router.add_post("/api/v1/backfill", post_backfill)
+    app.router.add_post("/api/v1/statistics", post_statistics)
+    app.router.add_get("/api/v1/gaps", gaps.get_gaps)
+    app.router.add_post("/api/v1/gaps/complete", gaps.post_complete)
+    app.router.add_get(dead_letters.PATH, dead_letters.get_dead_letters)
+    app.router.add_post(f"{dead_letters.PATH}/replay", dead_letters.post_replay)
+    app.router.add_post(f"{dead_letters.PATH}/discard", dead_letters.post_discard)
     app.router.add_get("/metrics", get_metrics)
     page.add_routes(app.router)
+    influx.add_routes(
+        app.router, served.lines, served.token, elsewhere=_QUERIES if served.proxy else _QUERIES_ELSEWHERE
+    )
     if served.proxy:
         app.router.add_routes(prometheus_proxy.routes(served.proxy))
     return app
@@ -58,7 +84,9 @@ def ingress(served: Served, *, peer: str) -> web.Application:
     app = web.Application(middlewares=[errors_to_problems, only_from(peer)])
     app[STATUS] = served.status
     app[SERVER_ID] = served.server_id
+    app[dead_letters.STORE] = served.dead_letters
     app.router.add_get("/api/v1/info", get_info)
     app.router.add_get("/api/v1/status", get_status)
+    app.router.add_get(dead_letters.PATH, dead_letters.get_dead_letters)
     page.add_routes(app.router)
     return app

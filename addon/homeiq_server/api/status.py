@@ -4,17 +4,14 @@ from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
-from msgspec import json
 
 from homeiq_server.status.shape import Status
+
+from .answer import ok
 
 STATUS: Final[web.AppKey[Callable[[], Status]]] = web.AppKey("status")
 
 
 async def get_status(request: web.Request) -> web.Response:
     """Answer 200, whatever the status: that it could be asked is what the code says."""
-    return web.Response(
-        body=json.encode(request.app[STATUS]()),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+    return ok(request.app[STATUS]())

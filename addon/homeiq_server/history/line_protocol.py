@@ -16,12 +16,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from homeiq_server.errors import Rejected
 
 type Field = float | str
 """Every number is a float: a field that is an integer now and a float later would be a type conflict."""
+
+type Form = Literal["influx", "victoria"]
+"""What lines are made for: databases that hold texts, or one of numbers, for which a text has to be a tag."""
 
 type Fields = Mapping[str, Field]
 type Tags = Mapping[str, str]
@@ -95,7 +98,12 @@ class Dialect:
         escaped = text.translate(table)
         return f"{escaped} " if escaped.endswith("\\") and not self._pairs else escaped
 
-    def _unescape(self, text: str) -> str:
+    def read_measurement(self, text: str) -> str:
+        """Return the name of a measurement that was found in a line."""
+        return self._in_measurement.sub(r"\1", text)
+
+    def read_key(self, text: str) -> str:
+        """Return what a key, or the value of a tag, found in a line stands for."""
         return self._in_key.sub(r"\1", text)
 
     def measurement(self, name: str) -> str:
@@ -107,6 +115,10 @@ class Dialect:
         """Return the key or the value of a tag, escaped; it must not be empty."""
         return self._escape(text, self._key)
 
+    def field_key(self, text: str) -> str:
+        """Return the key of a field, escaped; it must not be empty."""
+        return self._escape(text, self._field_key)
+
     def tags(self, tags: Tags) -> str:
         """Return ``,key=value`` for each tag, sorted by key; one with an empty key or value does not exist."""
         return "".join(f",{self.key(key)}={self.key(tags[key])}" for key in sorted(tags) if key and tags[key])
@@ -114,7 +126,7 @@ class Dialect:
     def fields(self, fields: Fields) -> str:
         """Return ``,key=value`` for each field; one with an empty key, or that is not finite, is left out."""
         return "".join(
-            f",{self._escape(key, self._field_key)}={string(value) if isinstance(value, str) else number(value)}"
+            f",{self.field_key(key)}={string(value) if isinstance(value, str) else number(value)}"
             for key, value in fields.items()
             if key and (isinstance(value, str) or math.isfinite(value))
         )
@@ -128,9 +140,9 @@ class Dialect:
         if (match := self._line.fullmatch(text)) is None or text.startswith("#"):
             raise Rejected(f"not line protocol: {text[:80]!r}")
         return Line(
-            measurement=self._in_measurement.sub(r"\1", match["measurement"]),
-            tags={self._unescape(k): self._unescape(v) for k, v in self._tag.findall(match["tags"])},
-            fields={self._unescape(k): _value(v) for k, v in self._field.findall(match["fields"])},
+            measurement=self.read_measurement(match["measurement"]),
+            tags={self.read_key(k): self.read_key(v) for k, v in self._tag.findall(match["tags"])},
+            fields={self.read_key(k): _value(v) for k, v in self._field.findall(match["fields"])},
             time=int(match["time"]) if match["time"] else None,
         )
 

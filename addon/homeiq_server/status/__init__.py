@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from homeiq_server import API_VERSION, VERSION
-from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
+from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SalvageTotals, SourceTotals, Totals
 
 from . import reasons
 from .shape import (
@@ -22,6 +22,7 @@ from .shape import (
     LatencyStatus,
     LineStatus,
     RateStatus,
+    SalvageStatus,
     SourceStatus,
     SpoolStatus,
     Status,
@@ -55,7 +56,9 @@ def build(seen: Seen) -> Status:
     totals, spool = seen.totals, _spool(seen)
     faults = list(reasons.faults(seen.refusals, spool))
     warnings = list(
-        reasons.warnings(seen.database, spool, silent_s=_silent_s(seen), imbalances=seen.totals.imbalances())
+        reasons.warnings(
+            seen.database, spool, now=utc(seen.now_us), silent_s=_silent_s(seen), imbalances=seen.totals.imbalances()
+        )
     )
     return Status(
         status="unhealthy" if faults else "degraded" if warnings else "ok",
@@ -106,9 +109,34 @@ def _spool(seen: Seen) -> SpoolStatus:
     return SpoolStatus(
         bytes=totals.queued_bytes,
         limit_bytes=totals.limit_bytes,
-        fill=totals.queued_bytes / totals.limit_bytes if totals.limit_bytes else 0.0,
+        fill=totals.fill,
+        filling=totals.is_filling,
+        when_full=totals.when_full,
+        dropping_since=utc_or_none(totals.dropping_since_us),
         oldest_age_s=None if oldest_us is None else max(0.0, (seen.now_us - oldest_us) / 1e6),
+        dead_letter_bytes=totals.dead_bytes,
+        shortage=totals.shortage,
+        salvage=_salvage(totals.salvage) if totals.salvage else None,
     )
+
+
+def _salvage(salvage: SalvageTotals) -> SalvageStatus:
+    return SalvageStatus(
+        at=_stamp(salvage.copy),
+        copy=salvage.copy,
+        running=salvage.is_running,
+        left=salvage.left,
+        found=salvage.found,
+        lost=salvage.lost,
+    )
+
+
+def _stamp(copy: str) -> datetime | None:
+    """Return when a file was set aside, which its name tells."""
+    try:
+        return datetime.strptime(copy.rpartition("-")[2], "%Y%m%dT%H%M%S.%f%z")
+    except ValueError:
+        return None
 
 
 def _channel(totals: ChannelTotals) -> ChannelStatus:
@@ -135,7 +163,15 @@ def _lines(totals: LineTotals) -> LineStatus:
 
 
 def _gap(gap: KnownGap) -> GapStatus:
-    return GapStatus(gap.source, utc(gap.start_us), utc(gap.end_us), gap.events, gap.reason)
+    return GapStatus(
+        source=gap.source,
+        start=utc(gap.start_us),
+        end=utc(gap.end_us),
+        events=gap.events,
+        reason=gap.reason,
+        open=gap.is_open,
+        missed=gap.missed,
+    )
 
 
 def _source(source: SourceTotals) -> SourceStatus:

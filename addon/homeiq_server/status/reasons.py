@@ -1,13 +1,14 @@
 """Why the status is not ``ok``: one place for every cause, its sentence and its remedy."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
-from .shape import DatabaseStatus, Reason, SpoolStatus
+from .shape import DatabaseStatus, Reason, SalvageStatus, SpoolStatus
 
 _MEBIBYTE: Final = 1024 * 1024
-_FILLING: Final = 0.8  # of the spool's limit
 _SILENT_AFTER_S: Final = 3_600
+_DAMAGE_IS_NEWS: Final = timedelta(days=7)
 
 _REFUSALS: Final = {
     "stopping": "The server is stopping. Events wait in Home Assistant; nothing needs to be done.",
@@ -17,19 +18,32 @@ _REFUSALS: Final = {
 
 
 def faults(refusals: Iterable[tuple[str, str]], spool: SpoolStatus) -> Iterator[Reason]:
-    """Yield why no event is accepted; ``refusals`` are pairs of code and cause."""
-    is_full = spool.fill >= 1
+    """Yield why events are not kept; ``refusals`` are pairs of code and cause."""
+    is_full = spool.when_full == "refuse" and spool.fill >= 1
     for code, cause in refusals:
-        if not (is_full and code == "spool_refuses"):
+        if code != "spool_refuses" or not (is_full or spool.shortage):
             yield Reason(code, _REFUSALS[code].format(cause=cause))
+    if spool.shortage:
+        yield Reason(
+            "disk_full",
+            f"Events wait in Home Assistant: {spool.shortage}. Make room on the disk that data_dir is on.",
+        )
+    limit = f"{spool.limit_bytes // _MEBIBYTE} MiB"
     if is_full:
         yield Reason(
             "spool_full",
-            f"The queue on disk is full ({spool.limit_bytes // _MEBIBYTE} MiB), so events wait in Home Assistant, which"
+            f"The queue on disk is full ({limit}), so events wait in Home Assistant, which"
             " cannot keep them for long: bring the database back, or raise spool_limit_mb.",
+        )
+    if spool.dropping_since is not None:
+        yield Reason(
+            "spool_dropping",
+            f"The queue on disk is full ({limit}), so its oldest lines are dropped since"
+            f" {spool.dropping_since:%Y-%m-%d %H:%M} UTC: bring the database back, or raise spool_limit_mb.",
         )
 
 
+_AT_THE_LIMIT: Final = {"refuse": "events wait in Home Assistant", "drop_oldest": "its oldest lines are dropped"}
 _DATABASE_REASONS: Final = {
     "starting": "{database} is starting. {kept}; nothing needs to be done.",
     "unreachable": "{database} does not answer ({error}). {kept}: {remedy}.",
@@ -44,23 +58,26 @@ _KEPT: Final = "What was accepted is on disk and will be written"
 
 
 def warnings(
-    database: DatabaseStatus, spool: SpoolStatus, *, silent_s: int, imbalances: Iterable[str]
+    database: DatabaseStatus, spool: SpoolStatus, *, now: datetime, silent_s: int, imbalances: Iterable[str]
 ) -> Iterator[Reason]:
     """Yield what goes wrong while events are still accepted.
 
     Args:
         database: How it is.
         spool: How full it is.
+        now: The time.
         silent_s: For how long no source has sent anything.
         imbalances: A sentence for each law that does not hold.
     """
     yield from _of_database(database)
-    if _FILLING <= spool.fill < 1:
+    if spool.filling and spool.fill < 1 and spool.dropping_since is None:
         yield Reason(
             "spool_filling",
             f"The queue on disk is {spool.fill:.0%} full of {spool.limit_bytes // _MEBIBYTE} MiB; when it is full,"
-            " events wait in Home Assistant: see to the database, or raise spool_limit_mb.",
+            f" {_AT_THE_LIMIT[spool.when_full]}: see to the database, or raise spool_limit_mb.",
         )
+    if spool.salvage:
+        yield from _of_salvage(spool.salvage, now)
     if silent_s >= _SILENT_AFTER_S:
         yield Reason(
             "no_events",
@@ -69,6 +86,22 @@ def warnings(
         )
     for imbalance in imbalances:
         yield Reason("counters_disagree", f"The counters do not add up, please report this: {imbalance}.")
+
+
+def _of_salvage(salvage: SalvageStatus, now: datetime) -> Iterator[Reason]:
+    """Yield what came of a damaged file: while it is being read, and for a week when something is lost."""
+    aside = f"The queue's file was damaged and set aside as {salvage.copy}"
+    if salvage.running:
+        yield Reason(
+            "spool_salvaging",
+            f"{aside}; what can be read of it is carried over, {salvage.found} lines so far. Nothing needs to be done.",
+        )
+    elif salvage.lost and (salvage.at is None or now - salvage.at < _DAMAGE_IS_NEWS):
+        yield Reason(
+            "spool_damaged",
+            f"{aside}. {salvage.found} lines could be read, {salvage.lost} are lost, and stand as a gap: check the disk"
+            " that data_dir is on.",
+        )
 
 
 def _of_database(database: DatabaseStatus) -> Iterator[Reason]:

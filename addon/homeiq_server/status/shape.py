@@ -40,14 +40,26 @@ class LineStatus(msgspec.Struct, frozen=True):
     dropped_by_reason: Mapping[str, int]
 
 
-class GapStatus(msgspec.Struct, frozen=True):
-    """A stretch of time for which a source's events are missing; ``events`` is None when nobody counted."""
+class GapStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time for which a source's events are missing.
+
+    Attributes:
+        source: The Home Assistant, or the channel for what no Home Assistant sends.
+        start: The last instant known to be whole.
+        end: The first instant known to be whole again.
+        events: How many are missing; None when nobody counted.
+        reason: See ``KnownGap``.
+        open: Whether it may still be filled.
+        missed: Of a closed one, how many nobody could supply; None when nobody counted.
+    """
 
     source: str
     start: datetime
     end: datetime
     events: int | None
     reason: str
+    open: bool
+    missed: int | None
 
 
 class GapsStatus(msgspec.Struct, frozen=True):
@@ -90,13 +102,52 @@ class LatencyStatus(msgspec.Struct, frozen=True, kw_only=True):
     commit_p99_s: float | None = None
 
 
-class SpoolStatus(msgspec.Struct, frozen=True):
-    """The queue on disk; ``fill`` is the part of the limit that is taken."""
+class SalvageStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A damaged file of the queue that was set aside; for as long as its copy is kept.
+
+    Attributes:
+        at: When.
+        copy: Where it lies.
+        running: There is more of it to read.
+        left: Lines that lay in it and have not been found yet; they count as queued.
+        found: Lines that are in the new file.
+        lost: Lines that were not found; they count as dropped, for ``damage``.
+    """
+
+    at: datetime | None
+    copy: str
+    running: bool
+    left: int
+    found: int
+    lost: int
+
+
+class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue on disk.
+
+    Attributes:
+        bytes: What it takes.
+        limit_bytes: Where it is full.
+        fill: The part of the limit that is taken; over 1 by one commit at most.
+        filling: It came over 80 %, and has not fallen below 70 % since.
+        when_full: What becomes of new lines, or of the oldest.
+        dropping_since: When the oldest began to be dropped; None while they are not.
+        oldest_age_s: Of the oldest line that waits.
+        dead_letter_bytes: What the dead letters take beside it.
+        shortage: Why the disk has no room for lines; None while it has.
+        salvage: None while there is no damaged file.
+    """
 
     bytes: int
     limit_bytes: int
     fill: float
+    filling: bool
+    when_full: Literal["refuse", "drop_oldest"]
+    dropping_since: datetime | None
     oldest_age_s: float | None
+    dead_letter_bytes: int
+    shortage: str | None = None
+    salvage: SalvageStatus | None = None
 
 
 class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +164,10 @@ class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
         last_write_at: When it last took lines.
         newest_point_at: The newest point's own time.
         settling: Lines that it took, but may not yet have on disk.
+        catching_up: Whether lines from before its latest return may still wait.
+        sent_again: Lines that it took, and that were sent once more because it restarted too soon, since the start.
+        coerced: Fields that were sent as the type that the database has, since the start.
+        diverted: Fields that were sent under another key, because it has the key with another type.
     """
 
     embedded: bool = False
@@ -125,6 +180,10 @@ class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_write_at: datetime | None = None
     newest_point_at: datetime | None = None
     settling: int = 0
+    catching_up: bool = False
+    sent_again: int = 0
+    coerced: int = 0
+    diverted: int = 0
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

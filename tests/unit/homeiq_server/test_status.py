@@ -1,10 +1,13 @@
 """The one status: for every cause its reason, and the same numbers wherever it is shown."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import msgspec
 import pytest
 
 from homeiq_server.api.metrics import StatusCollector
-from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SourceTotals, Totals
+from homeiq_server.history.spool.totals import ChannelTotals, KnownGap, LineTotals, SalvageTotals, SourceTotals, Totals
 from homeiq_server.status import Seen, build
 from homeiq_server.status.shape import (
     DatabaseState,
@@ -76,13 +79,80 @@ def test_history_switched_off_is_no_fault() -> None:
     assert _status(database=DatabaseStatus()).status == "ok"
 
 
+def _filled(fill: float, **more: Any) -> Totals:  # noqa: ANN401  # each number has its own type
+    return Totals(limit_bytes=LIMIT, queued_bytes=int(LIMIT * fill), **more)
+
+
 @pytest.mark.parametrize(
-    ("fill", "level", "codes"),
-    [(0.79, "ok", []), (0.8, "degraded", ["spool_filling"]), (1.0, "unhealthy", ["spool_full"])],
+    ("fill", "is_filling", "level", "codes"),
+    [
+        (0.79, False, "ok", []),
+        (0.8, True, "degraded", ["spool_filling"]),
+        (0.71, True, "degraded", ["spool_filling"]),
+        (1.0, True, "unhealthy", ["spool_full"]),
+    ],
 )
-def test_a_filling_spool_degrades_and_a_full_one_is_unhealthy(fill: float, level: str, codes: list[str]) -> None:
-    status = _status(Totals(limit_bytes=LIMIT, queued_bytes=int(LIMIT * fill)))
+def test_a_filling_spool_degrades_and_a_full_one_is_unhealthy(
+    fill: float, level: str, codes: list[str], *, is_filling: bool
+) -> None:
+    status = _status(_filled(fill, is_filling=is_filling))
     assert (status.status, _codes(status)) == (level, codes)
+
+
+def test_a_spool_that_drops_its_oldest_refuses_nothing_and_is_unhealthy() -> None:
+    dropping = _filled(1.0, is_filling=True, when_full="drop_oldest", dropping_since_us=NOW_US - HOUR_US)
+    status = _status(dropping)
+    assert (status.status, _codes(status)) == ("unhealthy", ["spool_dropping"])
+    assert "since 2026-09-21 13:13 UTC" in status.reasons[0].message
+    assert "spool_limit_mb" in status.reasons[0].message
+
+
+def test_a_disk_without_room_is_unhealthy_and_told_once() -> None:
+    status = _status(_filled(0.1, shortage="only 3 MiB are free"), refusals=(("spool_refuses", "only 3 MiB are free"),))
+    assert (status.status, _codes(status)) == ("unhealthy", ["disk_full"])
+    assert "only 3 MiB are free. Make room" in status.reasons[0].message
+
+
+def _salvage(days_ago: int = 1, *, is_running: bool = False, lost: int = 7) -> Totals:
+    at = datetime.fromtimestamp(NOW_US / 1e6, UTC) - timedelta(days=days_ago)
+    copy = f"/data/spool.db.damaged-{at:%Y%m%dT%H%M%S.%fZ}"
+    found = SalvageTotals(copy=copy, is_running=is_running, left=5, found=100, lost=lost)
+    return Totals(limit_bytes=LIMIT, salvage=found)
+
+
+@pytest.mark.parametrize(
+    ("totals", "codes"),
+    [
+        (_salvage(is_running=True), ["spool_salvaging"]),
+        (_salvage(), ["spool_damaged"]),
+        (_salvage(days_ago=6), ["spool_damaged"]),
+        (_salvage(days_ago=8), []),
+        (_salvage(lost=0), []),
+    ],
+    ids=["running", "new", "a week old", "older", "nothing lost"],
+)
+def test_a_damaged_file_is_told_while_it_is_news(totals: Totals, codes: list[str]) -> None:
+    status = _status(totals)
+    assert _codes(status) == codes
+    assert status.status == ("degraded" if codes else "ok")
+    assert totals.salvage is not None
+    assert all(totals.salvage.copy in reason.message for reason in status.reasons)
+
+
+def test_a_damaged_file_is_shown_with_what_came_of_it() -> None:
+    spool = _status(_salvage()).spool
+    assert spool.salvage is not None
+    assert spool.salvage.at == datetime.fromtimestamp(NOW_US / 1e6, UTC) - timedelta(days=1)
+    assert (spool.salvage.left, spool.salvage.found, spool.salvage.lost) == (5, 100, 7)
+    renamed = _status(Totals(salvage=SalvageTotals(copy="x", is_running=False, left=0, found=0, lost=1)))
+    assert renamed.spool.salvage is not None
+    assert renamed.spool.salvage.at is None
+
+
+def test_what_a_filling_spool_will_do_is_told_as_it_is_set() -> None:
+    for when_full, words in (("refuse", "events wait"), ("drop_oldest", "its oldest lines are dropped")):
+        status = _status(_filled(0.9, is_filling=True, when_full=when_full))
+        assert words in status.reasons[0].message
 
 
 @pytest.mark.parametrize("code", ["stopping", "database_unknown", "spool_refuses"])
@@ -123,8 +193,12 @@ FULL = Totals(
     intake={"events": ChannelTotals(received=10, converted=6, duplicate=1, skipped={"a": 2}, rejected={"b": 1})},
     lines=LineTotals(spooled=9, written=4, queued=3, dead=1, dropped={"overflow": 1}),
     missed=5,
-    queued_bytes=1024,
+    queued_bytes=LIMIT // 2,
     limit_bytes=LIMIT,
+    when_full="drop_oldest",
+    is_filling=True,
+    dropping_since_us=NOW_US - HOUR_US,
+    dead_bytes=200,
     oldest_accepted_us=NOW_US - 3_000_000,
     open_gaps=1,
     newest_gaps=(KnownGap(source="home", start_us=0, end_us=1_000_000, events=None, reason="restart", is_open=True),),
@@ -142,14 +216,21 @@ def test_the_json_holds_what_the_integration_reads() -> None:
     assert status["intake"]["events"]["skipped_by_reason"] == {"a": 2}
     assert status["missed"] == 5
     gap = {"source": "home", "start": "1970-01-01T00:00:00Z", "end": "1970-01-01T00:00:01Z", "events": None}
-    assert status["gaps"] == {"open": 1, "newest": [gap | {"reason": "restart"}]}
-    assert status["spool"]["oldest_age_s"] == 3.0
+    assert status["gaps"] == {"open": 1, "newest": [gap | {"reason": "restart", "open": True, "missed": None}]}
+    assert status["spool"] == {
+        "bytes": LIMIT // 2, "limit_bytes": LIMIT, "fill": 0.5, "filling": True, "when_full": "drop_oldest",
+        "dropping_since": "2026-09-21T13:13:20Z", "oldest_age_s": 3.0, "dead_letter_bytes": 200,
+        "shortage": None, "salvage": None,
+    }  # fmt: skip
     assert status["latency"]["commit_p99_s"] == 0.001
     assert status["uptime_s"] == 7_200.0
 
 
 def test_the_metrics_show_the_same_numbers() -> None:
-    status = _status(FULL)
+    database = DatabaseStatus(
+        state="misconfigured", product="InfluxDB", version="2.7.11", coerced=3, diverted=4, sent_again=5
+    )
+    status = _status(FULL, database)
     samples = {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for metric in StatusCollector(lambda: status).collect()
@@ -162,6 +243,20 @@ def test_the_metrics_show_the_same_numbers() -> None:
     assert samples["homeiq_lines_spooled_total",] == 9
     assert samples["homeiq_lines_written_total",] == 4
     assert samples["homeiq_lines_dropped_total", "overflow"] == 1
-    assert samples["homeiq_status", "ok"] == 1
-    assert samples["homeiq_spool_bytes",] == 1024
+    assert samples["homeiq_status", "unhealthy"] == 1
+    assert samples["homeiq_reason", "spool_dropping"] == 1
+    assert samples["homeiq_lines_dead",] == 1
+    assert samples["homeiq_lines_sent_again_total",] == 5
+    assert samples["homeiq_dead_letter_bytes",] == 200
+    assert samples["homeiq_missed_total",] == 5
+    assert samples["homeiq_gaps_open",] == 1
+    assert samples["homeiq_spool_bytes",] == LIMIT // 2
+    assert samples["homeiq_spool_fill_ratio",] == 0.5
+    assert samples["homeiq_spool_filling",] == 1
+    assert samples["homeiq_spool_dropping",] == 1
+    assert samples["homeiq_database_info", "2.7.11", "InfluxDB"] == 1
+    assert samples["homeiq_database_state", "misconfigured"] == 1
+    assert samples["homeiq_database_state", "ok"] == 0
+    assert samples["homeiq_fields_retyped_total", "coerced"] == 3
+    assert samples["homeiq_fields_retyped_total", "diverted"] == 4
     assert ("homeiq_write_p99_seconds",) not in samples

@@ -8,6 +8,10 @@ Every new text is a new series for ever, so they are bounded: a text is cut at 1
 of them, those that are seen first; the others share one, ``other``. The texts of the 2,048 entities that showed one
 last, and which of them is 1, are always known (see ``Cache``). A restart of the server forgets it all: what was known
 then still has its series, and a text that was 1 ends only if the entity's next change names it as the previous one.
+
+Changes also come late, from a backfill. Such a text neither ends the one that is 1 now nor takes its place, and ends
+itself at the latest when that one began: the change that ended it may have named no previous state, as the first one
+after a restart of Home Assistant does. (A clock that was set back looks the same, until its time has come again.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,21 +38,37 @@ _ENTITIES: Final = 2048
 _REMOVED: Final[tuple[Kind, str]] = ("gap", "")
 
 
+@dataclass(slots=True)
+class Current:
+    """Which text of an entity is 1, None for none; when it began, and when it was last seen to be."""
+
+    text: str | None
+    since_us: int
+    seen_us: int
+
+    def began_after(self, time_us: int) -> int:
+        """Return the first instant known at which it was this text again, after an earlier one at ``time_us``."""
+        return self.since_us if time_us < self.since_us else self.seen_us
+
+
 class StateTexts:
     """Which texts of an entity have a series of their own, and which of these is 1."""
 
     def __init__(self) -> None:
         self._known: Cache[str, set[str]] = Cache(entries=_ENTITIES)
-        self._current: Cache[str, str] = Cache(entries=_ENTITIES)
+        self._current: Cache[str, Current] = Cache(entries=_ENTITIES)
 
-    def current(self, entity_id: str) -> str | None:
-        """Return the text that is 1, or None when there is none, or none is known of."""
-        return self._current.get(entity_id) or None
+    def current(self, entity_id: str) -> Current | None:
+        """Return what is 1 now, or None when nothing is known of the entity."""
+        return self._current.get(entity_id)
 
-    def begin(self, entity_id: str, text: str | None) -> None:
-        """Remember which text is 1 from now on."""
-        if self._current.get(entity_id) != (text or ""):
-            self._current.put(entity_id, text or "")
+    def begin(self, entity_id: str, text: str | None, time_us: int) -> None:
+        """Remember which text is 1 from then on, unless a later one is known."""
+        known = self._current.get(entity_id)
+        if known is None or (known.text != text and known.seen_us <= time_us):
+            self._current.put(entity_id, Current(text, time_us, time_us))
+        elif known.seen_us < time_us:
+            known.seen_us = time_us
 
     def tag(self, entity_id: str, state: str) -> str:
         """Return the text as it is to be written, never empty."""
@@ -120,13 +140,14 @@ class VictoriaForm(Form[Template]):
             template = self._template(event, kind, labels)
             if stored and (fields := f"{number}{self._layout.numbers(event)}{template.tail}"):
                 lines.append(f"{template.head} {fields[1:]} {event.time_us}")
-            lines += [self._state_line(event, template, text, "0.0") for text in ended]
+            lines += [self._state_line(template, text, "0.0", event.time_us) for text in ended]
             if begun is not None:
-                lines.append(self._state_line(event, template, begun, "1.0"))
+                lines.append(self._state_line(template, begun, "1.0", event.time_us))
+                lines += self._superseded(event, template, begun)
             if stored:
                 batch.text_fields += template.texts + self._layout.count_texts(event)
                 batch.states_folded += begun == OTHER and event.state != OTHER
-            self._texts.begin(event.entity_id, begun)
+            self._texts.begin(event.entity_id, begun, event.time_us)
         batch.lines += lines
         return None if lines else GAPS.get(event.state or "", NO_FINITE_VALUE)
 
@@ -136,9 +157,17 @@ class VictoriaForm(Form[Template]):
         These are two where changes are missing between them. After a restart of Home Assistant an entity has no
         previous state, and what it was before would stay 1 for ever.
         """
-        previous, last = self._text(event, event.previous), self._texts.current(event.entity_id)
+        previous, current = self._text(event, event.previous), self._texts.current(event.entity_id)
+        last = current.text if current and current.seen_us <= event.time_us else None
         ended = (previous,) if last == previous else (last, previous)
         return [text for text in ended if text is not None and text != begun]
+
+    def _superseded(self, event: Event, template: Template, begun: str) -> list[str]:
+        """Return the end of a text that begins before what is known to be current."""
+        current = self._texts.current(event.entity_id)
+        if current is None or current.text == begun or current.seen_us <= event.time_us:
+            return []
+        return [self._state_line(template, begun, "0.0", current.began_after(event.time_us))]
 
     def _text(self, event: Event, state: str | None) -> str | None:
         """Return the text that stands for a state, or None for one that has no series of its own."""
@@ -149,9 +178,9 @@ class VictoriaForm(Form[Template]):
             return self._texts.tag(event.entity_id, state)
         return None
 
-    def _state_line(self, event: Event, template: Template, text: str, value: str) -> str:
+    def _state_line(self, template: Template, text: str, value: str, time_us: int) -> str:
         tags = f"{template.state_head}{self.dialect.key(text)}{template.state_tail}"
-        return f"{tags} {self._layout.text_field}={value} {event.time_us}"
+        return f"{tags} {self._layout.text_field}={value} {time_us}"
 
     @override
     def _state_fields(self, state: str, reading: Reading) -> Fields:

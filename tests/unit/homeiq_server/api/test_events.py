@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homeiq_server.api.events import MAX_BODY
+from homeiq_server.api.body import MAX_BODY
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, running
 from tests.unit.homeiq_server.server_builders import (
     Answer,

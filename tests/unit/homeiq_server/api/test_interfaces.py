@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import encode_basic_auth
@@ -105,7 +106,18 @@ async def test_an_unforeseen_fault_is_logged_and_answered(caplog: pytest.LogCapt
     def broken() -> None:
         raise ZeroDivisionError
 
-    served = Served(intake=None, status=broken, server_id="", token=None)  # type: ignore[arg-type]  # made to fail
+    nothing: Any = None
+    served = Served(
+        intake=nothing,
+        backfill=nothing,
+        statistics=nothing,
+        lines=nothing,
+        gaps=nothing,
+        dead_letters=nothing,
+        status=broken,  # type: ignore[arg-type]  # made to fail
+        server_id="",
+        token=nothing,
+    )
     listener = Listener(ingress(served, peer="127.0.0.1"), host="127.0.0.1", port=0)
     await listener.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)

@@ -1,4 +1,9 @@
+import random
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from homeiq_server.history.line_protocol import Line
 from homeiq_server.history.points import Naming, PointSettings, Schema, build_schema
@@ -63,6 +68,69 @@ def test_a_state_that_nobody_saw_end_ends_with_the_next() -> None:
     schema.convert([climate("heat", "off")], {})
 
     assert states(climate("auto", "cool"), schema=schema) == {"heat": 0.0, "cool": 0.0, "auto": 1.0}
+
+
+def late(state: str, place: int, previous: str | None = None) -> Event:
+    """Return a change that happened so many seconds after the others."""
+    return replace(climate(state, previous), time_us=TIME_US + place * 1_000_000)
+
+
+def ends(schema: Schema, change: Event) -> list[tuple[str, float, int]]:
+    """Return state, value and second of each line that the event gives."""
+    read = lines(schema.convert([change], {}), text_as_tag=True)
+    seconds = [((line.time or 0) - TIME_US) // 1_000_000 for line in read]
+    values = [float(next(iter(line.fields.values()))) for line in read]
+    return [(line.tags["state"], value, second) for line, value, second in zip(read, values, seconds, strict=True)]
+
+
+def test_a_change_that_comes_late_leaves_the_current_state_alone() -> None:
+    schema = build_schema(CORE, text_as_tag=True)
+    schema.convert([late("idle", 0), late("auto", 9)], {})
+
+    assert ends(schema, late("heat", 5, previous="idle")) == [("idle", 0.0, 5), ("heat", 1.0, 5), ("heat", 0.0, 9)]
+    assert ends(schema, late("cool", 10)) == [("auto", 0.0, 10), ("cool", 1.0, 10)]
+
+
+def test_a_late_change_to_the_current_state_does_not_end_it() -> None:
+    schema = build_schema(CORE, text_as_tag=True)
+    schema.convert([late("idle", 0), late("auto", 9)], {})
+
+    assert ends(schema, late("auto", 5)) == [("auto", 1.0, 5)]
+
+
+def test_a_late_change_between_two_sights_of_the_current_state_ends_with_the_second() -> None:
+    schema = build_schema(CORE, text_as_tag=True)
+    schema.convert([late("heat", 0), late("heat", 9)], {})
+
+    assert ends(schema, late("idle", 5, previous="heat")) == [("heat", 0.0, 5), ("idle", 1.0, 5), ("idle", 0.0, 9)]
+    assert ends(schema, late("cool", 10)) == [("heat", 0.0, 10), ("cool", 1.0, 10)]
+
+
+def test_a_late_state_that_is_the_newest_known_ends_with_the_next_change() -> None:
+    schema = build_schema(CORE, text_as_tag=True)
+    schema.convert([late("idle", 0)], {})
+    schema.convert([late("heat", 5, previous="idle")], {})
+
+    assert ends(schema, late("cool", 9)) == [("heat", 0.0, 9), ("cool", 1.0, 9)]
+
+
+@given(
+    texts=st.lists(st.sampled_from(["idle", "heat", "cool", "auto"]), min_size=2, max_size=8),
+    order=st.randoms(use_true_random=False),
+    forgets=st.booleans(),
+)
+def test_in_whatever_order_changes_come_one_state_is_one_in_the_end(
+    texts: list[str], order: random.Random, *, forgets: bool
+) -> None:
+    changes = [
+        late(text, place, None if forgets else (texts[place - 1] if place else None))
+        for place, text in enumerate(texts)
+    ]
+    order.shuffle(changes)
+    schema = build_schema(CORE, text_as_tag=True)
+    points = [point for change in changes for point in ends(schema, change)]
+    latest = {state: value for state, value, _ in sorted(points, key=lambda point: (point[2], point[1]))}
+    assert {state for state, value in latest.items() if value} == {texts[-1]}
 
 
 def test_an_outage_after_a_number_has_nothing_to_write() -> None:
@@ -159,9 +227,9 @@ def test_a_change_between_two_texts_beyond_the_bound_goes_on_being_other() -> No
     schema = build_schema(CORE, text_as_tag=True)
     schema.convert(apart(climate(f"song {n}") for n in range(MAX_TEXTS)), {})
 
-    schema.convert([climate("a")], {})
-    assert states(climate("b", "a"), schema=schema) == {OTHER: 1.0}
-    assert states(climate("song 1", "b"), schema=schema) == {OTHER: 0.0, "song 1": 1.0}
+    schema.convert([late("a", 1)], {})
+    assert states(late("b", 2, "a"), schema=schema) == {OTHER: 1.0}
+    assert states(late("song 1", 3, "b"), schema=schema) == {OTHER: 0.0, "song 1": 1.0}
 
 
 def test_each_entity_has_its_own_texts() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from homeiq_server.errors import RetryLater
 from homeiq_server.history.points import PointSettings, Schema, build_schema
-from homeiq_server.intake import EventIntake
-from homeiq_server.model import Intake, Labels, Receipt
-from homeiq_server.wire import Batch, decode
+from homeiq_server.intake import EventIntake, KnownLabels
+from homeiq_server.model import Event, Intake, Labels, Receipt
+from homeiq_server.wire import Batch, decode_backfill, decode_events
 from tests.unit.homeiq_server.server_builders import batch, event
 
 SCHEMA = build_schema(PointSettings(extra_tags=frozenset({"area"})), text_as_tag=False)
@@ -36,8 +36,8 @@ class FakeStore:
         return {"sensor.power": Labels(area=f"Stored {source}")}
 
 
-def _batch(*events: object, **more: object) -> Batch:
-    return decode(json.dumps(batch(events, **more)).encode())
+def _batch(*events: object, **more: object) -> Batch[Event]:
+    return decode_events(json.dumps(batch(events, **more)).encode())
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 def intake(store: FakeStore) -> EventIntake:
-    return EventIntake(store, lambda: SCHEMA)
+    return EventIntake(store, lambda: SCHEMA, KnownLabels(store))
 
 
 async def test_what_was_sent_is_accepted_rejected_or_duplicate(intake: EventIntake, store: FakeStore) -> None:
@@ -119,7 +119,28 @@ async def test_nothing_is_taken_while_nobody_knows_what_the_database_holds(store
     def unknown() -> Schema:
         raise RetryLater("never reached", after=5)
 
-    intake = EventIntake(store, unknown)
+    intake = EventIntake(store, unknown, KnownLabels(store))
     with pytest.raises(RetryLater, match="never reached"):
         await intake.accept(_batch(event(1)))
     assert list(intake.refusals()) == [("database_unknown", "never reached")]
+
+
+async def test_the_past_is_labelled_as_the_present_told_and_counted_apart(store: FakeStore) -> None:
+    labels = KnownLabels(store)
+    live = EventIntake(store, lambda: SCHEMA, labels)
+    past = EventIntake(store, lambda: SCHEMA, labels, name="backfill")
+    await live.accept(_batch(event(1), entities={"sensor.power": {"area": "Hall"}}))
+    await past.accept(decode_backfill(json.dumps(batch([event(-9)], stream="past")).encode()))
+
+    assert [one.channel for one in store.stored] == ["events", "backfill"]
+    assert b"area=Hall" in store.stored[1].lines.body
+    assert store.asked_for_labels == 1
+
+
+async def test_a_waiting_backfill_is_no_trouble(store: FakeStore, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    past = EventIntake(store, lambda: SCHEMA, KnownLabels(store), name="backfill")
+    store.is_full = True
+    with pytest.raises(RetryLater):
+        await past.accept(_batch(event(1)))
+    assert caplog.records == []

@@ -7,16 +7,16 @@ import pytest
 
 from homeiq_server.errors import Rejected, TooLarge
 from homeiq_server.model import Gap, Labels
-from homeiq_server.wire import decode
+from homeiq_server.wire import decode_backfill, decode_events
 from tests.unit.homeiq_server.server_builders import batch, event
 
 
 def _decode(body: object) -> object:
-    return decode(json.dumps(body).encode())
+    return decode_events(json.dumps(body).encode())
 
 
 def test_a_body_says_where_it_stands_and_what_it_holds() -> None:
-    found = decode(
+    found = decode_events(
         json.dumps(
             batch([event(1)], seq=7, gaps=[[1, 2, None], [5, 9, 3]], entities={"light.a": {"area": "Hall", "new": 1}})
         ).encode()
@@ -24,9 +24,9 @@ def test_a_body_says_where_it_stands_and_what_it_holds() -> None:
     assert (found.position.source, found.position.stream, found.position.seq) == ("home", "run", 7)
     assert found.position.gaps == (Gap(1, 2), Gap(5, 9, 3))
     assert found.entities == {"light.a": Labels(area="Hall")}
-    assert found.events[0].entity_id == "sensor.power"
-    assert found.events[0].attributes == msgspec.Raw(b'{"unit_of_measurement": "W"}')
-    assert (found.received, list(found.indices), found.rejected) == (1, [0], [])
+    assert found.items.good[0].entity_id == "sensor.power"
+    assert found.items.good[0].attributes == msgspec.Raw(b'{"unit_of_measurement": "W"}')
+    assert (found.received, list(found.items.indices), list(found.items.bad)) == (1, [0], [])
 
 
 def test_only_the_first_batch_must_tell_when_the_listener_was_registered() -> None:
@@ -37,13 +37,25 @@ def test_only_the_first_batch_must_tell_when_the_listener_was_registered() -> No
         _decode(later | {"seq": 1})
 
 
+def test_a_backfill_needs_no_start_and_opens_no_gap() -> None:
+    past = batch([event(1)], gaps=[[1, 2, 3]], entities={"sensor.power": {"area": "Hall"}})
+    del past["started_us"]
+    found = decode_backfill(json.dumps(past).encode())
+
+    assert (found.position.seq, found.position.started_us, found.position.gaps) == (1, None, ())
+    assert found.entities == {"sensor.power": Labels(area="Hall")}
+    assert found.received == 1
+    started = decode_backfill(json.dumps(past | {"started_us": 5}).encode())
+    assert started.position == found.position
+
+
 def test_keys_that_a_newer_sender_adds_are_left_alone() -> None:
     _decode(batch() | {"compression": {"deep": [1]}})
 
 
 def test_a_gap_that_ends_before_it_starts_is_turned() -> None:
     body = json.dumps(batch(gaps=[[9, 5, 3]])).encode()
-    assert decode(body).position.gaps == (Gap(5, 9, 3),)
+    assert decode_events(body).position.gaps == (Gap(5, 9, 3),)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +75,10 @@ def test_a_gap_that_ends_before_it_starts_is_turned() -> None:
     ],
 )
 def test_a_bad_event_is_rejected_alone_by_the_name_of_its_field(bad: object, reason: str, kind: str) -> None:
-    found = decode(json.dumps(batch([event(1), bad, event(2)])).encode())
+    found = decode_events(json.dumps(batch([event(1), bad, event(2)])).encode())
 
-    assert list(found.indices) == [0, 2]
-    (rejection,) = found.rejected
+    assert list(found.items.indices) == [0, 2]
+    (rejection,) = found.items.bad
     assert rejection.index == 1
     assert rejection.reason.startswith(reason)
     assert rejection.kind == kind
@@ -75,9 +87,9 @@ def test_a_bad_event_is_rejected_alone_by_the_name_of_its_field(bad: object, rea
 
 def test_text_that_is_no_utf8_costs_its_event() -> None:
     body = json.dumps(batch([event(state="A"), event(state="B")])).encode().replace(b'"A"', b'"\xff"')
-    found = decode(body)
-    assert [one.state for one in found.events] == ["B"]
-    assert found.rejected[0].entity_id == "sensor.power"
+    found = decode_events(body)
+    assert [one.state for one in found.items.good] == ["B"]
+    assert found.items.bad[0].entity_id == "sensor.power"
 
 
 def test_too_many_events_are_refused_whether_good_or_bad() -> None:
