@@ -18,34 +18,49 @@ from aiohttp import web
 from homeiq_bench.server import free_port
 from homeiq_server.embedded.victoria_metrics import FLAGS
 
-_PROGRAM = Path(__file__).resolve().parents[2] / ".tools" / "bin" / "victoria-metrics"
+PROGRAM = Path(__file__).resolve().parents[2] / ".tools" / "bin" / "victoria-metrics"
 _READY_WITHIN_S = 20.0
 _HOP = {"host", "transfer-encoding", "connection", "content-encoding", "content-length"}
 
 
 class VictoriaMetrics:
-    """Runs the database with the app's own settings while the ``with`` block lasts."""
+    """Runs the database with the app's own settings while the ``with`` block lasts; may be away meanwhile.
 
-    def __init__(self, folder: Path) -> None:
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+    Attributes:
+        url: Where it listens, on loopback; the same after every start.
+        port: The same, its port alone.
+    """
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self._command = [
-            str(_PROGRAM),
+            str(PROGRAM),
             f"-storageDataPath={folder}",
-            f"-httpListenAddr=127.0.0.1:{port}",
+            f"-httpListenAddr=127.0.0.1:{self.port}",
             *FLAGS,
+            *flags,
             "-loggerLevel=ERROR",
         ]
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
         self._process = subprocess.Popen(self._command)
         deadline = time.monotonic() + _READY_WITHIN_S
         while not self._ready():
             if time.monotonic() > deadline:
                 raise RuntimeError("VictoriaMetrics did not start; its own words stand above")
             time.sleep(0.05)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """End it in order: what it took is on disk."""
         self._process.terminate()
         self._process.wait(_READY_WITHIN_S)
 
@@ -70,13 +85,15 @@ class Watcher:
     Attributes:
         url: Where to write instead of to the database.
         acknowledged: By the marker's value, the wall clock when the database's 2xx came.
+        writes: The status of each answer to a write.
     """
 
-    def __init__(self, database: str, marker: str) -> None:
+    def __init__(self, database: str, marker: str = r"(?!)") -> None:
         self._database, self._marker = database, re.compile(marker)
         self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
         self.url = ""
         self.acknowledged: dict[int, float] = {}
+        self.writes: list[int] = []
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
@@ -108,6 +125,8 @@ class Watcher:
             request.method, self._database + request.path_qs, data=body, headers=headers
         ) as answer:
             content = await answer.read()
+            if request.path.endswith("/write"):
+                self.writes.append(answer.status)
             if answer.ok:
                 self._note(body)
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _HOP}

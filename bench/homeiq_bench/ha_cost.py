@@ -30,7 +30,7 @@ def main() -> None:
     rounds, seconds = (_QUICK_ROUNDS, _QUICK_SECONDS) if asked.quick else (_ROUNDS, _SECONDS)
     with tempfile.TemporaryDirectory() as folder, CountingSink() as sink, CountingSink() as core_sink:
         options = {"influx_url": sink.url, "influx_token": new_token(), "influx_org": "bench", "influx_bucket": "bench"}
-        with Server(Path(folder) / "server", **options) as server:
+        with Server(Path(folder) / "server", options) as server:
             order = {
                 "measure": "cost",
                 "rate": _RATE,

@@ -1,13 +1,16 @@
 """A real Home Assistant of the newest release, as a process of its own, that runs one measure and stops."""
 
+import contextlib
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from homeiq_demo.configuration import write_http
+from homeiq_demo.process import plain_environment
 
 _ROOT = Path(__file__).resolve().parents[2]
+DRIVE = _ROOT / "bench" / "homeiq_bench" / "home" / "drive"
 _PYTHON = _ROOT / ".venvs" / "newest" / "bin" / "python"
 _CONFIGURATION = """\
 homeassistant:
@@ -30,14 +33,15 @@ def run(folder: Path, port: int, order: dict[str, Any], within_s: float) -> dict
     components = folder / "custom_components"
     components.mkdir(parents=True)
     (components / "homeiq").symlink_to(_ROOT / "custom_components" / "homeiq")
-    (components / "drive").symlink_to(_ROOT / "bench" / "homeiq_bench" / "home" / "drive")
+    (components / "drive").symlink_to(DRIVE)
     (folder / "configuration.yaml").write_text(_CONFIGURATION)
     write_http(folder, port)
     (folder / "order.json").write_text(json.dumps(order))
     log = folder / "process.log"
     command = [str(_PYTHON), "-m", "homeassistant", "--config", str(folder), "--skip-pip"]
-    with log.open("w") as output:
-        subprocess.run(command, stdout=output, stderr=output, timeout=within_s, check=False)
+    with log.open("w") as output, contextlib.suppress(subprocess.TimeoutExpired):  # then there is no result
+        environment = plain_environment()  # without our path, on which there is another custom_components
+        subprocess.run(command, stdout=output, stderr=output, env=environment, timeout=within_s, check=False)
     result = folder / "result.json"
     if not result.exists():
         raise RuntimeError(f"Home Assistant ended without a result; the end of its log:\n{log.read_text()[-4000:]}")

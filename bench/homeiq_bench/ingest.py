@@ -1,20 +1,21 @@
-"""Events acknowledged per second by the whole server.
+"""Events acknowledged per second by the whole server; with ``--line-protocol`` lines of other writers.
 
 Server, load generator and counting sink share the machine's cores; every event is committed to disk before it is
 acknowledged, and every line is written to the sink before the bench ends, where they are counted once more.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from homeiq_bench import line_protocol
 from homeiq_bench.report import arguments, finish, percentile, say
 from homeiq_bench.server import Server, new_token
 from homeiq_bench.sink import CountingSink
@@ -29,7 +30,9 @@ _DRAINED_WITHIN_S = 300.0
 
 def main() -> None:
     """Measure and print."""
-    asked = arguments(__doc__ or "")
+    asked = arguments(__doc__ or "", _add)
+    if asked.line_protocol:
+        line_protocol.measure(asked)
     rounds, seconds = (_QUICK_ROUNDS, _QUICK_SECONDS) if asked.quick else (_ROUNDS, _SECONDS)
     with tempfile.TemporaryDirectory() as folder, CountingSink() as sink:
         options = {
@@ -39,14 +42,14 @@ def main() -> None:
             "influx_bucket": "bench",
             "drain_lines_per_second": "1000000",
         }
-        with Server(Path(folder), **options) as server:
+        with Server(Path(folder), options) as server:
             results = []
             for number in range(1, rounds + 1):
                 result = _round(server, number, seconds)
                 rate = result["acknowledged"] / result["seconds"]
                 say(f"round {number} of {rounds}: {rate:,.0f} events/s acknowledged")
                 results.append(result)
-            status = _drained(server, sink)
+            status = server.drained(_DRAINED_WITHIN_S)
             figures = {
                 **_figures(results),
                 "server_cpu_us_per_event": round(_cpu_s(server.pid) * 1e6 / sum(r["acknowledged"] for r in results), 2),
@@ -55,7 +58,18 @@ def main() -> None:
                 "lines_written": status["lines"]["written"],
                 "lines_at_the_sink": sink.lines(),
             }
-    finish("ingest", figures, {"homeiq": VERSION}, check=asked.check)
+    places = status["lines"]["spooled"], status["lines"]["written"], figures["lines_at_the_sink"]
+    broken = [f"lines spooled, written, at the sink differ: {places}"] if len(set(places)) > 1 else []
+    finish("ingest", figures, {"homeiq": VERSION}, check=asked.check, broken=broken)
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--line-protocol", action="store_true", help="lines a second instead, as Telegraf sends them, beside vmagent"
+    )
+    parser.add_argument(
+        "--attributes", action="store_true", help="with --line-protocol: lines with all attributes of a state"
+    )
 
 
 def _round(server: Server, number: int, seconds: float) -> dict[str, Any]:
@@ -70,19 +84,6 @@ def _round(server: Server, number: int, seconds: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "homeiq_bench.load"]
     done = subprocess.run(command, input=json.dumps(order), stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout))
-
-
-def _drained(server: Server, sink: CountingSink) -> dict[str, Any]:
-    """Wait until all that was accepted is written, and return the status; the sink must have seen as many lines."""
-    deadline = time.monotonic() + _DRAINED_WITHIN_S
-    while (status := server.status())["lines"]["queued"]:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"still queued after {_DRAINED_WITHIN_S:.0f} s: {status['lines']}")
-        time.sleep(0.5)
-    lines: dict[str, int] = status["lines"]
-    if not lines["spooled"] == lines["written"] == sink.lines():
-        raise RuntimeError(f"the numbers do not add up: {lines}, {sink.lines()} at the sink")
-    return status
 
 
 def _figures(results: list[dict[str, Any]]) -> dict[str, Any]:

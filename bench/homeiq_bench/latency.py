@@ -33,7 +33,7 @@ def main() -> None:
         Watcher(database.url, _MARKER) as watcher,
     ):
         options = {"influx_url": watcher.url, "influx_token": new_token(), "influx_org": "o", "influx_bucket": "b"}
-        with Server(Path(folder) / "server", **options) as server, Onlooker(database) as onlooker:
+        with Server(Path(folder) / "server", options) as server, Onlooker(database) as onlooker:
             order = {
                 "measure": "changes",
                 "changes": changes,

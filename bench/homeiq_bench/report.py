@@ -5,22 +5,26 @@ import json
 import platform
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
 TARGETS = Path(__file__).resolve().parents[1] / "targets.toml"
 
-type Figure = float | int | str | list[float]
+type Figure = float | int | str | list[float] | None
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """Return the arguments that every bench takes: ``check`` and ``quick``."""
+def arguments(
+    description: str, add: Callable[[argparse.ArgumentParser], object] = lambda _: None
+) -> argparse.Namespace:
+    """Return the arguments that every bench takes, ``check`` and ``quick``, and those that ``add`` adds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--check", action="store_true", help="exit 1 when a figure falls short of bench/targets.toml")
     parser.add_argument("--quick", action="store_true", help="a look, in under a minute; not to be quoted")
+    add(parser)
     return parser.parse_args()
 
 
@@ -29,8 +33,23 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def finish(name: str, figures: Mapping[str, Figure], versions: Mapping[str, str], *, check: bool) -> None:
-    """Print the bench's one JSON object and end the process: with 1 when ``check`` finds a figure that falls short."""
+def finish(
+    name: str,
+    figures: Mapping[str, Figure],
+    versions: Mapping[str, str],
+    *,
+    check: bool,
+    broken: Sequence[str] = (),
+) -> NoReturn:
+    """Print the bench's one JSON object and end the process: with 1 when ``check`` finds a figure that falls short.
+
+    Args:
+        name: Of the bench, and of its targets.
+        figures: With their units in their names.
+        versions: Of what was measured.
+        check: Whether figures are compared with their targets.
+        broken: A sentence for each promise that was not kept; with any the process ends with 1, checked or not.
+    """
     print(
         json.dumps(
             {
@@ -42,10 +61,12 @@ def finish(name: str, figures: Mapping[str, Figure], versions: Mapping[str, str]
             }
         )
     )
+    for text in broken:
+        say(f"BROKEN: {text}")
     short = shortfalls(name, figures) if check else []
     for text in short:
         say(f"short of the target: {text}")
-    sys.exit(1 if short else 0)
+    sys.exit(1 if short or broken else 0)
 
 
 def shortfalls(name: str, figures: Mapping[str, Figure]) -> list[str]:

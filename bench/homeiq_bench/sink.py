@@ -51,6 +51,10 @@ def _serve(control: Connection) -> None:
         count += body.count(b"\n") + (not body.endswith(b"\n"))
         return web.Response(status=204)
 
+    async def pass_over(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(status=204)
+
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"name": "influxdb", "status": "pass", "version": "v2.7.12"})
 
@@ -64,6 +68,7 @@ def _serve(control: Connection) -> None:
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/api/v2/write", write)
         app.router.add_post("/api/v2/query", query)
+        app.router.add_post("/api/v1/write", pass_over)  # what vmagent sends, which is not lines
         app.router.add_get("/health", health)
         app.router.add_get("/ping", ping)
         return app

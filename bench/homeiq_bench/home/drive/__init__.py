@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 
-from . import changes, cost
+from . import changes, cost, outage, steady
 
 if TYPE_CHECKING:
     from homeassistant.core import Event, HomeAssistant
     from homeassistant.helpers.typing import ConfigType
 
 _LOGGER = logging.getLogger(__name__)
-_MEASURES = {"cost": cost.measure, "changes": changes.measure}
+_MEASURES = {
+    "changes": changes.measure,
+    "cost": cost.measure,
+    "outage": outage.measure,
+    "steady": steady.measure,
+}
 
 
 async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:

@@ -19,18 +19,14 @@ async def add_homeiq(hass: HomeAssistant, url: str, token: str) -> str:
     return _entry_id(done)
 
 
-async def add_influxdb(hass: HomeAssistant, port: int) -> str:
+async def add_influxdb(hass: HomeAssistant, port: int, *, api_version: str = "2") -> str:
     """Set core's own influxdb integration up with its defaults, and return the entry's id."""
-    config = {
-        "api_version": "2",
-        "host": "127.0.0.1",
-        "port": port,
-        "ssl": False,
-        "token": "bench",
-        "organization": "bench",
-        "bucket": "bench",
-        "verify_ssl": True,
+    where = {"host": "127.0.0.1", "port": port, "ssl": False, "verify_ssl": True}
+    as_whom = {
+        "1": {"database": "home_assistant"},
+        "2": {"token": "bench", "organization": "bench", "bucket": "bench"},
     }
+    config = {"api_version": api_version, **where, **as_whom[api_version]}
     done = await hass.config_entries.flow.async_init("influxdb", context={"source": SOURCE_IMPORT}, data=config)
     return _entry_id(done)
 
