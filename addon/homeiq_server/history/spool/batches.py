@@ -3,7 +3,7 @@
 500 lines in a row take 13.5 bytes each, 5 lines 50 (zstd-1, measured on Home Assistant's states).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from compression import zstd
 from dataclasses import dataclass, replace
 from typing import Final
@@ -65,6 +65,22 @@ def merge(batches: Iterable[Batch]) -> Iterator[Batch]:
         yield pile.join()
 
 
+def join(batches: Sequence[Batch]) -> Batch:
+    """Return the same lines as one batch; the batches must be alike, and at least one."""
+    if len(batches) == 1:
+        return batches[0]
+    return replace(
+        batches[0],
+        lines=Lines(
+            b"\n".join(batch.lines.body for batch in batches),
+            sum(batch.lines.count for batch in batches),
+            batches[0].lines.precision,
+        ),
+        since_us=min((batch.since_us for batch in batches if batch.since_us is not None), default=None),
+        newest_us=max((batch.newest_us for batch in batches if batch.newest_us is not None), default=None),
+    )
+
+
 class _Pile:
     """Batches that will be one row."""
 
@@ -86,18 +102,7 @@ class _Pile:
         """Return what has piled up as one batch, and begin anew."""
         batches = self._batches
         self._batches, self._count, self._raw_bytes = [], 0, 0
-        if len(batches) == 1:
-            return batches[0]
-        return replace(
-            batches[0],
-            lines=Lines(
-                b"\n".join(batch.lines.body for batch in batches),
-                sum(batch.lines.count for batch in batches),
-                batches[0].lines.precision,
-            ),
-            since_us=min((batch.since_us for batch in batches if batch.since_us is not None), default=None),
-            newest_us=max((batch.newest_us for batch in batches if batch.newest_us is not None), default=None),
-        )
+        return join(batches)
 
 
 def _split(batch: Batch) -> Iterator[Batch]:

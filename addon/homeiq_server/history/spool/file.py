@@ -17,6 +17,7 @@ from . import connection, damage
 from .aside import Unusable
 from .changes import Change
 from .group import Bounds, Group
+from .merging import Merger
 from .notebook import Notebook
 from .opening import Opener
 from .recovery import remembered
@@ -76,6 +77,7 @@ class SpoolFile:
         self._room = Room(path.with_suffix(".ballast"), reserve)
         self._opener = Opener(path, self._bounds, self._notebook, clock)
         self._upkeep = Upkeep(path, self._notebook, self._room)
+        self._merger = Merger()
         self._found: Unusable | None = None
         self._tables: Tables | None = None
         try:
@@ -117,7 +119,10 @@ class SpoolFile:
         Raises:
             RetryLater: The disk or the file failed.
         """
-        return self.read(lambda tables: tables.queue.take(after, max_lines=max_lines, max_bytes=max_bytes, up_to=up_to))
+        rows = self.read(lambda tables: tables.queue.take(after, max_lines=max_lines, max_bytes=max_bytes, up_to=up_to))
+        if rows:
+            self._merger.leave(rows[-1].id)
+        return rows
 
     def audit(self) -> list[str]:
         """Return one sentence for each number that the tables and ``totals`` do not agree in, and each broken law."""
@@ -139,6 +144,11 @@ class SpoolFile:
             self._transact(self._upkeep.salvage)
             self._upkeep.salvaged(tables)
             self._publish()
+            self._merger.leave(self.totals.newest_row_id)  # what was carried over is in no order
+            return 0.0
+        if self._may_merge():
+            self._transact(lambda tables, _: self._merger.step(tables, self._notebook.last_row_id))
+            self._publish()
             return 0.0
         if self._room.shortage() != self.totals.shortage:
             self._publish()
@@ -154,6 +164,10 @@ class SpoolFile:
             _LOGGER.warning("The spool's journal stays beside it: %s", err)
         self._abandon()
         self._held.close()
+
+    def _may_merge(self) -> bool:
+        """Tell whether rows may be merged: such as the sidecar knows of, because a salvage counts by their ids."""
+        return self._merger.is_due(self._notebook.last_row_id) and self._room.shortage() is None
 
     def _begin(self) -> str:
         """Open the file for the first time, and return the server's id."""

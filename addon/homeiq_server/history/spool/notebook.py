@@ -50,6 +50,11 @@ class Notebook:
         """Return the numbers of the last commit, from memory: they are exact. None when there was none."""
         return None if self._tables is None else self._compose(self._tables)
 
+    @property
+    def last_row_id(self) -> int:
+        """The newest row that was queued when the sidecar was written; 0 when none was."""
+        return self._written.newest_row_id
+
     def due_s(self) -> float | None:
         """Return the seconds until the sidecar should be written; None while it says all there is."""
         return None if self._totals is self._written else max(0.0, self._next_s - time.monotonic())

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from .tables import Tables
 
 _LOGGER = logging.getLogger(__name__)
 _SMALL: Final = ("meta", "counters", "streams", "sources", "gaps")
+_SHAPE: Final = "SELECT name, sql FROM sqlite_schema ORDER BY name"
 
 
 class Opener:
@@ -85,6 +87,8 @@ class Opener:
         Of the small tables every value is looked at. The queue takes too long for that; its rows show damage when they
         are read.
         """
+        if _shape(db) != _shape_of_a_spool():
+            raise Unusable("damaged", "its tables are not those of a spool")
         for table in _SMALL:
             (verdict, *_) = db.execute(f"PRAGMA quick_check({table})").fetchone()
             if verdict != "ok":
@@ -122,3 +126,14 @@ class Opener:
                 open_gap(tables, group, source, start_us, known.whole_us + 1)
         if noted.counts:
             _LOGGER.error("%s has lost its latest commits: %d lines are lost, counted as dropped", self._path, lost)
+
+
+def _shape(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return the definition of each table: SQLite does not notice when a letter of one is not what it was."""
+    return db.execute(_SHAPE).fetchall()
+
+
+@cache
+def _shape_of_a_spool() -> list[tuple[str, str]]:
+    with contextlib.closing(connection.blank()) as db:
+        return _shape(db)

@@ -16,8 +16,8 @@ _MAX_ID: Final = 2**63 - 1
 _SUM_QUEUE = "SELECT ifnull(sum(count), 0), ifnull(sum(length(body) + 128), 0), ifnull(max(id), 0) FROM queue"
 
 _ADD = """
-    INSERT INTO queue (accepted_us, channel, source, precision, form, count, raw_bytes, since_us, newest_us, body)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO queue (id, accepted_us, channel, source, precision, form, count, raw_bytes, since_us, newest_us, body)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       RETURNING length(body) + 128
 """
 
@@ -91,10 +91,14 @@ class Queue:
         """Store a batch as the newest row, and count it."""
         self.count(batch.lines.count, self.insert(batch, accepted_us))
 
-    def insert(self, batch: Batch, accepted_us: int) -> int:
-        """Store a batch as the newest row, and return the bytes it takes; the caller counts it when all is well."""
+    def insert(self, batch: Batch, accepted_us: int, *, row_id: int | None = None) -> int:
+        """Store a batch as the newest row, and return the bytes it takes; the caller counts it when all is well.
+
+        With ``row_id`` it takes the place of a row that was removed.
+        """
         lines = batch.lines
         values = (
+            row_id,
             accepted_us,
             batch.channel,
             batch.source,
@@ -162,6 +166,6 @@ class Queue:
 
 def _row(values: tuple[Any, ...]) -> Row:
     """Return the row, unless its values are not of the kinds that were stored: SQLite does not look when it reads."""
-    if not all(map(isinstance, values, _KINDS)):
+    if not all(map(isinstance, values, _KINDS, strict=True)):
         raise Misread("a row of the queue holds what no row can hold")
     return Row(*values)

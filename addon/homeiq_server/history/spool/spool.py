@@ -22,7 +22,7 @@ for a busy database. Cost a commit: about 15 KiB on the device, however small; s
 
 Bounds: the queue by ``limit_bytes``, then intake is refused, or the oldest rows are dropped (``overflow.py``); file
 and journal together stay within the limit and 16 MiB, the reserve and one damaged copy apart, and the dead letters,
-which have 64 MiB of their own (oldest dropped, counted). Requests that wait by 32 MiB (then RetryLater), streams by
+which have 64 MiB of their own (oldest dropped, counted). Requests that wait by 8 MiB (then RetryLater), streams by
 24 hours and 10,000, sources by 1,000, open gaps by 1,000 a source (oldest joined), closed ones by as many and 90
 days, labels by 20,000 entities a source, reasons by 64 a counter (then ``other``). In memory stand the counters, at
 most 10 gaps and 100 sources, and 512 durations.
@@ -51,7 +51,7 @@ from .tables import Tables
 from .thread import SpoolThread
 from .totals import KnownGap, Totals, WhenFull
 
-MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
+MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 _BUSY_RETRY_S: Final = 1.0
 _CLOSED_RETRY_S: Final = 5.0
 

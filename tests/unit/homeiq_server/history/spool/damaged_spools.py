@@ -79,6 +79,7 @@ def build(folder: Path) -> None:
             file.close()
             file = open_file(live, clock=clock)
             file.read(lambda tables: tables.db.execute("PRAGMA wal_autocheckpoint = 0").fetchall())
+    take(file)  # so that the rows stay apart
     file._notebook._next_s = 0
     file.upkeep()
     shutil.copytree(live, folder / "killed")

@@ -158,6 +158,16 @@ def test_all_tables_roots_zeroed_cost_nothing_of_the_queue(closed: Path, server_
     assert survivor.server_id == server_id
 
 
+def test_a_letter_of_a_table_s_definition_that_changed_is_noticed_at_once(closed: Path, server_id: str) -> None:
+    path = closed / "spool.sqlite"
+    content = path.read_bytes()
+    assert content.count(b"died_us") == 1
+    path.write_bytes(content.replace(b"died_us", b"dibd_us"))
+
+    check(survive(closed), server_id, rows=ROWS)
+    assert len(copies(closed)) == 1
+
+
 def test_of_a_file_cut_in_half_one_half_is_saved(closed: Path, server_id: str) -> None:
     os.truncate(closed / "spool.sqlite", pages(closed) // 2 * PAGE)
 

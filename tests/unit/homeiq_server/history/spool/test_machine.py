@@ -309,7 +309,7 @@ def fates(row: Row, data: st.DataObject) -> Settled:
         row_id=row.id,
         written=row.count - dead - dropped,
         dead=(letter,) if dead else (),
-        dropped={"damage": dropped} if dropped else {},
+        dropped={"outside retention": dropped} if dropped else {},
     )
 
 
