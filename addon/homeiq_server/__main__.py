@@ -18,6 +18,7 @@ from homeiq_server import VERSION, app
 from homeiq_server.discovery import Supervisor
 from homeiq_server.errors import InvalidOptions, Misconfigured
 from homeiq_server.log import start_logging
+from homeiq_server.malloc import give_back_freed
 from homeiq_server.options import Options
 from homeiq_server.options.sources import load, table
 from homeiq_server.privileges import become
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     config = _parser().parse_args(arguments).config
     code = 0
+    give_back_freed()
     try:
         options = load(os.environ, config=config)
         if user := os.environ.get("HOMEIQ_USER"):

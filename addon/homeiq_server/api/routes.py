@@ -13,8 +13,7 @@ from homeiq_server.token import Token
 from . import cors, dead_letters, gaps, influx, page, prometheus_proxy
 from .auth import only_from, token_required
 from .backfill import BACKFILL, post_backfill
-from .body import BUDGET, BUDGET_BYTES, MAX_BODY
-from .budget import ByteBudget
+from .body import MAX_BODY, open_budgets
 from .errors import errors_to_problems
 from .events import INTAKE, post_events
 from .info import SERVER_ID, get_info
@@ -55,7 +54,7 @@ def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Applicatio
     app[STATISTICS] = served.statistics
     app[gaps.GAPS] = served.gaps
     app[dead_letters.STORE] = served.dead_letters
-    app[BUDGET] = ByteBudget(BUDGET_BYTES)
+    open_budgets(app)
     app[STATUS] = served.status
     app[SERVER_ID] = served.server_id
     app[REGISTRY] = registry(served.status)

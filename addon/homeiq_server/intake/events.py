@@ -46,7 +46,7 @@ class EventIntake(Channel):
         late = [_rejection(batch, place, reason) for place, reason in conversion.rejected]
         receipt = await self.store(batch, conversion)
         if not receipt.duplicate:
-            known.update(batch.entities)
+            self._labels.tell(batch.position.source, batch.entities)
         return answer(batch, receipt, late)
 
 

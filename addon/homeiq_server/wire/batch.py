@@ -1,6 +1,6 @@
 """What bodies of batches have in common: where they stand in their stream, and items of which each may be bad."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -12,6 +12,7 @@ from homeiq_server.model import Labels, Position
 from . import faults
 
 MAX_ITEMS: Final = 5_000
+_MANY_BRACKETS: Final = 4 * MAX_ITEMS
 
 # Nanoseconds in 64 bits, which is how InfluxDB keeps time, end in April 2262.
 type TimeUs = Annotated[int, msgspec.Meta(ge=0, le=9_223_372_036_854_775)]
@@ -81,48 +82,66 @@ class Batch[Item]:
         return len(self.items.good) + len(self.items.bad)
 
 
+_MISSING: Final = msgspec.Raw()
+
+_Raws: Final = msgspec.defstruct(
+    "_Raws", [(f"item_{n}", msgspec.Raw, _MISSING) for n in range(MAX_ITEMS + 1)], array_like=True, gc=False
+)
+"""The items as they came, and passes over more than one too many: a list has room for millions of small ones."""
+
+
 class BodyDecoder[Head: Envelope, Item: msgspec.Struct]:
     """Decodes bodies of one kind: as a whole, or item by item when that fails."""
 
-    def __init__(self, *, whole: type[Head], apart: type[Head], item: type[Item], key: str, noun: str) -> None:
+    def __init__(self, *, whole: type[Head], head: type[Head], item: type[Item], key: str, noun: str) -> None:
         """Name the shapes.
 
         Args:
             whole: The body with its items decoded.
-            apart: The body with its items as they came.
+            head: The body without them.
             item: An array-like item, whose first field is its name.
             key: What the list of items is called.
             noun: What one of them is called in a sentence.
         """
         self._whole = msgspec.json.Decoder(whole).decode
-        self._apart = msgspec.json.Decoder(apart).decode
+        apart: Any = msgspec.defstruct("Apart", [(key, _Raws)], bases=(head,), frozen=True, kw_only=True)
+        self._apart: Callable[[bytes | bytearray], Head] = msgspec.json.Decoder(apart).decode
         self._one = msgspec.json.Decoder(item).decode
         self._item, self._key, self._noun = item, key, noun
 
-    def decode(self, body: bytes) -> tuple[Head, Items[Item]]:
+    def decode(self, body: bytes | bytearray) -> tuple[Head, Items[Item]]:
         """Return the body, and its items.
 
         Raises:
             Rejected: Not JSON, or not the shape of a body; the text names the field.
             TooLarge: More than ``MAX_ITEMS`` items.
         """
+        # Each item is an array. Where there may be far too many, none is made into an object before they are counted.
+        if body.count(b"[") > _MANY_BRACKETS:
+            return self._one_by_one(body)
         try:
             whole = self._whole(body)
         except faults.FAULTS:
             return self._one_by_one(body)
-        items: list[Item] = self._limited(whole)
+        items: list[Item] = getattr(whole, self._key)
+        if len(items) > MAX_ITEMS:
+            raise self._too_many(str(len(items)))
         return whole, Items(items, range(len(items)), ())
 
-    def _one_by_one(self, body: bytes) -> tuple[Head, Items[Item]]:
+    def _one_by_one(self, body: bytes | bytearray) -> tuple[Head, Items[Item]]:
         try:
             apart = self._apart(body)
         except faults.FAULTS as err:
             raise Rejected(faults.of_body(err)) from err
-        raws: list[msgspec.Raw] = self._limited(apart)
+        raws: Sequence[msgspec.Raw] = msgspec.structs.astuple(getattr(apart, self._key))
+        if raws[MAX_ITEMS] is not _MISSING:
+            raise self._too_many("more than that")
         good: list[Item] = []
         indices: list[int] = []
         bad: list[Rejection] = []
         for index, raw in enumerate(raws):
+            if raw is _MISSING:
+                break
             try:
                 good.append(self._one(raw))
             except faults.FAULTS as err:
@@ -131,20 +150,44 @@ class BodyDecoder[Head: Envelope, Item: msgspec.Struct]:
                 indices.append(index)
         return apart, Items(good, indices, bad)
 
-    def _limited(self, head: Head) -> list[Any]:
-        items: list[Any] = getattr(head, self._key)
-        if (count := len(items)) > MAX_ITEMS:
-            raise TooLarge(f"{self._key}: {count} in one batch, at most {MAX_ITEMS} are taken: send several batches")
-        return items
+    def _too_many(self, count: str) -> TooLarge:
+        return TooLarge(f"{self._key}: {count} in one batch, at most {MAX_ITEMS} are taken: send several batches")
+
+
+class _Named(msgspec.Struct, array_like=True):
+    """An item of which nothing but its name is read."""
+
+    name: str
+
+
+_decode_name: Final = msgspec.json.Decoder(_Named).decode
 
 
 def _name(raw: msgspec.Raw) -> str | None:
     """Return the name of an item that could not be decoded, when that much of it can be read."""
     try:
-        return _decode_text(_decode_items(raw)[0])[:255]
-    except (*faults.FAULTS, IndexError):
+        return _decode_name(raw).name[:255]
+    except faults.FAULTS:
         return None
 
 
-_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
+def read_part[Part](raw: msgspec.Raw, decode: Callable[[msgspec.Raw], Part], *, key: str) -> Part:
+    """Return a part of a body.
+
+    Raises:
+        Rejected: It has another shape; the text names the field.
+    """
+    try:
+        return decode(raw)
+    except faults.FAULTS as err:
+        raise Rejected(faults.of_body(err, whole=key, within=key)) from err
+
+
+def check_count(count: int, limit: int, *, key: str) -> None:
+    """Return when a part of a body is small enough.
+
+    Raises:
+        TooLarge: It is not.
+    """
+    if count > limit:
+        raise TooLarge(f"{key}: {count} in one batch, at most {limit} are taken: send several batches")

@@ -7,7 +7,11 @@ import msgspec
 from homeiq_server.errors import Rejected
 from homeiq_server.model import Event, Gap, Labels, Position
 
-from .batch import Batch, BodyDecoder, Count, Envelope, Name, TimeUs
+from .batch import Batch, BodyDecoder, Count, Envelope, Name, TimeUs, check_count, read_part
+
+MAX_ENTITIES: Final = 20_000
+_MAX_GAPS: Final = 1_000
+_MAX_LABEL_BYTES: Final = 4_096  # of one entity, as the spool keeps them
 
 type _ContextId = Annotated[str, msgspec.Meta(max_length=255)]
 
@@ -32,24 +36,22 @@ class _WireGap(Gap, frozen=True, array_like=True):
 
 class _Head(Envelope, frozen=True, kw_only=True):
     started_us: TimeUs | None = None
-    gaps: Annotated[tuple[_WireGap, ...], msgspec.Meta(max_length=1_000)] = ()
-    entities: dict[Name, Labels] = msgspec.field(default_factory=dict)
+    gaps: msgspec.Raw = msgspec.Raw(b"[]")
+    entities: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Whole(_Head, frozen=True, kw_only=True):
     events: list[_WireEvent]
 
 
-class _Apart(_Head, frozen=True, kw_only=True):
-    events: list[msgspec.Raw]
+_BODY: Final = BodyDecoder[_Head, _WireEvent](whole=_Whole, head=_Head, item=_WireEvent, key="events", noun="the event")
 
 
-_BODY: Final = BodyDecoder[_Head, _WireEvent](
-    whole=_Whole, apart=_Apart, item=_WireEvent, key="events", noun="the event"
-)
+_decode_gaps: Final = msgspec.json.Decoder(tuple[_WireGap, ...]).decode
+_decode_labels: Final = msgspec.json.Decoder(dict[Name, Labels]).decode
 
 
-def decode_events(body: bytes) -> Batch[Event]:
+def decode_events(body: bytes | bytearray) -> Batch[Event]:
     """Return the batch of live events in ``body``.
 
     Raises:
@@ -64,18 +66,35 @@ def decode_events(body: bytes) -> Batch[Event]:
         stream=head.stream,
         seq=head.seq,
         started_us=head.started_us,
-        gaps=tuple(map(_forwards, head.gaps)),
+        gaps=_gaps(head.gaps),
     )
-    return Batch(position, items, head.entities)
+    return Batch(position, items, _labels(head.entities))
 
 
-def decode_backfill(body: bytes) -> Batch[Event]:
+def decode_backfill(body: bytes | bytearray) -> Batch[Event]:
     """Return the batch of past events in ``body``; see ``decode_events``.
 
     They tell nothing of what runs now, so they open no gap: ``started_us`` and ``gaps`` are not read.
     """
     head, items = _BODY.decode(body)
-    return Batch(Position(source=head.source, stream=head.stream, seq=head.seq), items, head.entities)
+    return Batch(Position(source=head.source, stream=head.stream, seq=head.seq), items, _labels(head.entities))
+
+
+def _gaps(raw: msgspec.Raw) -> tuple[Gap, ...]:
+    check_count(bytes(raw).count(b"[") - 1, _MAX_GAPS, key="gaps")  # before any is made: a body has room for 700,000
+    return tuple(map(_forwards, read_part(raw, _decode_gaps, key="gaps")))
+
+
+def _labels(raw: msgspec.Raw) -> dict[str, Labels]:
+    """Return the labels; those that no home has, being too long, are left out."""
+    json = bytes(raw)
+    if (braces := json.count(b"{") - 1) > 2 * MAX_ENTITIES:  # some may stand in names
+        check_count(braces, MAX_ENTITIES, key="entities")
+    found = read_part(raw, _decode_labels, key="entities")
+    check_count(len(found), MAX_ENTITIES, key="entities")
+    if len(json) <= _MAX_LABEL_BYTES:
+        return found
+    return {name: labels for name, labels in found.items() if len(msgspec.json.encode(labels)) <= _MAX_LABEL_BYTES}
 
 
 def _forwards(gap: Gap) -> Gap:

@@ -16,7 +16,7 @@ _AT_END: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
 _PLACE: Final = re.compile(r"\$\[(?P<place>\d)\]")
 
 
-def read_body[Body: msgspec.Struct](shape: type[Body], body: bytes) -> Body:
+def read_body[Body: msgspec.Struct](shape: type[Body], body: bytes | bytearray) -> Body:
     """Return a small body in its shape.
 
     Raises:
@@ -40,12 +40,12 @@ def read_query[Query: msgspec.Struct](shape: type[Query], query: Mapping[str, st
         raise Rejected(of_body(err, whole="the query")) from err
 
 
-def of_body(err: Exception, *, whole: str = "the body") -> str:
-    """Name the part of the body that is at fault."""
+def of_body(err: Exception, *, whole: str = "the body", within: str = "") -> str:
+    """Name the part of the body that is at fault; ``within`` is the field that was decoded by itself."""
     match err:
         case msgspec.ValidationError():
             text, path = _split(err)
-            field = path.removeprefix("$").removeprefix(".") or whole
+            field = (within + path.removeprefix("$")).removeprefix(".") or whole
             return f"{field}: {text}"
         case RecursionError():
             return f"{whole} is nested too deeply"

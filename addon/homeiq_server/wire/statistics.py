@@ -21,16 +21,12 @@ class _Whole(Envelope, frozen=True, kw_only=True):
     rows: list[_WireStatistic]
 
 
-class _Apart(Envelope, frozen=True, kw_only=True):
-    rows: list[msgspec.Raw]
-
-
 _BODY: Final = BodyDecoder[Envelope, _WireStatistic](
-    whole=_Whole, apart=_Apart, item=_WireStatistic, key="rows", noun="the row"
+    whole=_Whole, head=Envelope, item=_WireStatistic, key="rows", noun="the row"
 )
 
 
-def decode_statistics(body: bytes) -> Batch[Statistic]:
+def decode_statistics(body: bytes | bytearray) -> Batch[Statistic]:
     """Return the batch of rows in ``body``.
 
     Raises:

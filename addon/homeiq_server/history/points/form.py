@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from homeiq_server.errors import Rejected
+from homeiq_server.errors import Rejected, TooLarge
 from homeiq_server.history.line_protocol import Dialect, Fields
 from homeiq_server.model import Event, Labels, Lines
 
@@ -25,29 +25,56 @@ MAX_ENTITY_ID_LENGTH: Final = 255
 REMOVED: Final = "homeiq_removed"
 """The measurement of removals, which are kept whatever the settings say."""
 
-_STATES: Final = 4096
+OVERSIZE: Final = "homeiq_oversize"
+"""The measurement of events that are too large for any database, and so become dead letters."""
+
+MAX_ATTRIBUTES_BYTES: Final = 256 * 1024
+"""As JSON, the most that is taken apart, which needs fifty times as much memory; as much as a line may have."""
+
+MAX_LINES_BYTES: Final = 8 * 1024 * 1024
+"""Of a batch: twice what came, where all attributes become text of their own."""
+
+_STATES: Final = 2048
 """Encoded states that are remembered, the least recently used is forgotten; a state is at most 255 characters."""
 
 _TEMPLATES: Final = 2048
-_TEMPLATE_SIZE: Final = 8192  # characters, key and value together: 32 MiB if all were of the largest
+_TEMPLATE_SIZE: Final = 16 * 1024  # in memory, key and value together
+_TEMPLATES_SIZE: Final = 4 * 1024 * 1024  # all of them, and as much again of those used before
 
 
 @dataclass(slots=True)
 class Batch:
     """A conversion in the making; ``text_fields`` and ``states_folded`` were left out."""
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: list[tuple[int, str]] = field(default_factory=list)
     text_fields: int = 0
     states_folded: int = 0
+    _size: int = 0
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Add the lines of an event.
+
+        Raises:
+            TooLarge: All together take too much memory.
+        """
+        for line in lines:
+            # What came as JSON is always proper Unicode; a made-up event must not cost its batch either.
+            encoded = line.encode(errors="replace")
+            self._size += len(encoded)
+            if self._size > MAX_LINES_BYTES:
+                raise TooLarge(f"its points take more than {MAX_LINES_BYTES} bytes: send several batches")
+            self.lines.append(encoded)
+
+    def add_oversize(self, line: bytes) -> None:
+        """Add a line that no database takes: its event is kept whole in a dead letter."""
+        self.lines.append(line)
 
     def conversion(self, *, received: int, last_us: int) -> Conversion:
         """Join the lines."""
-        # What came as JSON is always proper Unicode; a made-up event must not cost its batch either.
-        body = "\n".join(self.lines).encode(errors="replace")
         return Conversion(
-            lines=Lines(body=body, count=len(self.lines)),
+            lines=Lines(body=b"\n".join(self.lines), count=len(self.lines)),
             converted=received - self.skipped.total() - len(self.rejected),
             skipped=dict(self.skipped),
             rejected=self.rejected,
@@ -68,7 +95,7 @@ class Form[Template](ABC):
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._templates: Cache[tuple[str, Kind, bytes, Labels | None], Template] = Cache(
-            entries=_TEMPLATES, entry_size=_TEMPLATE_SIZE
+            entries=_TEMPLATES, entry_size=_TEMPLATE_SIZE, size=_TEMPLATES_SIZE
         )
         self._state: Callable[[str], tuple[Kind, str]] = lru_cache(maxsize=_STATES)(self._encode_state)
 
@@ -79,7 +106,11 @@ class Form[Template](ABC):
         for index, event in enumerate(events):
             try:
                 check(event)
-                reason = self._add(event, labels.get(event.entity_id), batch)
+                if is_oversize(event):
+                    batch.add_oversize(self._oversize(event))
+                    reason = None
+                else:
+                    reason = self._add(event, labels.get(event.entity_id), batch)
             except Rejected as err:
                 batch.rejected.append((index, str(err)))
                 continue
@@ -102,7 +133,7 @@ class Form[Template](ABC):
 
     @abstractmethod
     def _build(self, series: Series) -> tuple[Template, int]:
-        """Return what lines of the series have in common, and its size in characters."""
+        """Return what lines of the series have in common, and its size in memory."""
 
     def _encode_state(self, state: str) -> tuple[Kind, str]:
         reading = read(state)
@@ -119,9 +150,22 @@ class Form[Template](ABC):
             self._templates.put(key, template, size=size + len(key[2]))
         return template
 
+    def _oversize(self, event: Event) -> bytes:
+        """Return the event with its attributes as they came: to take them apart would need too much memory."""
+        tags = self.dialect.tags(self._layout.identity(event.entity_id))
+        state = "" if event.state is None else self.dialect.fields({"state": event.state})
+        attributes = bytes(event.attributes).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b" ")
+        head = f'{OVERSIZE}{tags} value=1.0{state},attributes="'.encode(errors="replace")
+        return b'%b%b" %d' % (head, attributes, event.time_us)
+
     def _removal(self, event: Event, fields: Fields) -> str:
         tags = self.dialect.tags(self._layout.identity(event.entity_id))
         return f"{REMOVED}{tags} {self.dialect.fields({'value': 1.0, **fields})[1:]} {event.time_us}"
+
+
+def is_oversize(event: Event) -> bool:
+    """Tell whether the event's line would be longer than any database takes."""
+    return memoryview(event.attributes).nbytes > MAX_ATTRIBUTES_BYTES
 
 
 def check(event: Event) -> None:

@@ -1,5 +1,6 @@
 """Points for InfluxDB: one line for each event, with text in string fields."""
 
+from sys import getsizeof
 from typing import Final, override
 
 from homeiq_server.history.line_protocol import INFLUX, Fields
@@ -21,7 +22,7 @@ class InfluxForm(Form[tuple[str, str]]):
     @override
     def _add(self, event: Event, labels: Labels | None, batch: Batch) -> str | None:
         if event.state is None:
-            batch.lines += self._removal_lines(event, labels)
+            batch.add(self._removal_lines(event, labels))
             return None
         kind, state = self._state(event.state)
         if kind == "gap" and not self._layout.keeps_gaps:
@@ -30,7 +31,7 @@ class InfluxForm(Form[tuple[str, str]]):
         fields = f"{state}{self._layout.numbers(event)}{self._layout.texts(event)}{tail}"
         if not fields:
             return NO_FINITE_VALUE
-        batch.lines.append(f"{head} {fields[1:]} {event.time_us}")
+        batch.add((f"{head} {fields[1:]} {event.time_us}",))
         return None
 
     def _removal_lines(self, event: Event, labels: Labels | None) -> list[str]:
@@ -52,4 +53,4 @@ class InfluxForm(Form[tuple[str, str]]):
     def _build(self, series: Series) -> tuple[tuple[str, str], int]:
         head = f"{self.dialect.measurement(series.measurement)}{self.dialect.tags(series.tags)}"
         tail = self.dialect.fields(series.fields)
-        return (head, tail), len(head) + len(tail)
+        return (head, tail), getsizeof(head) + getsizeof(tail)

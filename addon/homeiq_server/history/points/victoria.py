@@ -16,6 +16,7 @@ after a restart of Home Assistant does. (A clock that was set back looks the sam
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from sys import getsizeof
 from typing import Final, override
 
 from homeiq_server.errors import Rejected
@@ -24,7 +25,7 @@ from homeiq_server.model import Event, Labels
 
 from .cache import Cache
 from .conversion import Conversion
-from .form import Batch, Form, check
+from .form import Batch, Form, check, is_oversize
 from .layout import Layout, Series
 from .milliseconds import SUPERSEDED, last_of_each_millisecond
 from .state import GAPS, NO_FINITE_VALUE, Kind, Reading
@@ -122,6 +123,8 @@ class VictoriaForm(Form[Template]):
         )
 
     def _is_good(self, event: Event) -> bool:
+        if is_oversize(event):
+            return False
         try:
             check(event)
             self._layout.series(event.entity_id, "number", bytes(event.attributes), None)
@@ -148,7 +151,7 @@ class VictoriaForm(Form[Template]):
                 batch.text_fields += template.texts + self._layout.count_texts(event)
                 batch.states_folded += begun == OTHER and event.state != OTHER
             self._texts.begin(event.entity_id, begun, event.time_us)
-        batch.lines += lines
+        batch.add(lines)
         return None if lines else GAPS.get(event.state or "", NO_FINITE_VALUE)
 
     def _ended(self, event: Event, begun: str | None) -> list[str]:
@@ -199,4 +202,4 @@ class VictoriaForm(Form[Template]):
             state_head=f"{measurement}{before},{STATE_TAG}=",
             state_tail=after,
         )
-        return template, 2 * len(template.head) + len(template.tail)
+        return template, 2 * getsizeof(template.head) + getsizeof(template.tail)

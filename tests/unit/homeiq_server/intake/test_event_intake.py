@@ -144,3 +144,24 @@ async def test_a_waiting_backfill_is_no_trouble(store: FakeStore, caplog: pytest
     with pytest.raises(RetryLater):
         await past.accept(_batch(event(1)))
     assert caplog.records == []
+
+
+async def test_of_too_many_labels_those_of_the_source_that_was_heard_first_are_forgotten(store: FakeStore) -> None:
+    known = KnownLabels(store)
+    for n in range(10):
+        await known.of(f"home{n}")
+        known.tell(f"home{n}", {f"sensor.{i}": Labels() for i in range(20_000)})
+    before = store.asked_for_labels
+    held = [len(await known.of(f"home{n}")) for n in (9, 8)]
+    assert (held, store.asked_for_labels) == ([20_000, 20_000], before)
+    await known.of("home0")
+    assert store.asked_for_labels == before + 1
+
+
+async def test_a_source_that_tells_of_ever_more_entities_keeps_the_last(store: FakeStore) -> None:
+    known = KnownLabels(store)
+    await known.of("home")
+    for n in range(5):
+        known.tell("home", {f"sensor.{n}_{i}": Labels() for i in range(8_000)})
+    labels = await known.of("home")
+    assert (len(labels), "sensor.4_0" in labels, "sensor.0_0" in labels) == (20_000, True, False)

@@ -1,6 +1,7 @@
 """The body of a batch of events."""
 
 import json
+import tracemalloc
 
 import msgspec
 import pytest
@@ -94,5 +95,59 @@ def test_text_that_is_no_utf8_costs_its_event() -> None:
 
 def test_too_many_events_are_refused_whether_good_or_bad() -> None:
     for one in (event(), 7):
-        with pytest.raises(TooLarge, match="5001"):
+        with pytest.raises(TooLarge, match="at most 5000"):
             _decode(batch([one] * 5_001))
+
+
+def test_of_far_too_many_items_none_is_made_before_they_are_counted() -> None:
+    for items in (b"1," * 1_000_000 + b"1", b"[]," * 1_000_000 + b"[]"):
+        body = json.dumps(batch()).encode().replace(b'"events": []', b'"events": [' + items + b"]")
+        tracemalloc.start()
+        with pytest.raises(TooLarge, match="at most 5000"):
+            decode_events(body)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak_bytes < 4_000_000, "each one takes 70 bytes"
+
+
+def test_a_bad_event_with_many_items_is_not_taken_apart_for_its_name() -> None:
+    body = json.dumps(batch()).encode().replace(b'"events": []', b'"events": [["light.a",' + b"1," * 1_000_000 + b"1]]")
+    tracemalloc.start()
+    found = decode_events(body)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.items.good, found.items.bad[0].entity_id) == ([], "light.a")
+    assert peak_bytes < 4_000_000
+
+
+def test_a_body_with_many_lists_in_its_attributes_is_read_as_any_other() -> None:
+    many = decode_events(
+        json.dumps(batch([event(attributes={"points": [[1]] * 30_000}), event(state="B"), 7])).encode()
+    )
+    assert [one.state for one in many.items.good] == ["1.5", "B"]
+    assert (list(many.items.indices), [one.index for one in many.items.bad]) == ([0, 1], [2])
+
+
+@pytest.mark.parametrize("count", [20_001, 90_000])
+def test_too_many_labels_or_gaps_are_refused(count: int) -> None:
+    with pytest.raises(TooLarge, match=r"entities: .* 20000"):
+        _decode(batch(entities={f"sensor.{n}": {} for n in range(count)}))
+    with pytest.raises(TooLarge, match=r"gaps: .* 1000"):
+        _decode(batch(gaps=[[1, 2]] * count))
+
+
+def test_as_many_labels_as_a_source_may_have_are_taken() -> None:
+    labels = {f"sensor.{n}": {"area": "{Hall}"} for n in range(20_000)}
+    assert len(decode_events(json.dumps(batch(entities=labels)).encode()).entities) == 20_000
+
+
+def test_labels_that_are_too_long_are_left_out() -> None:
+    found = decode_events(
+        json.dumps(batch(entities={"light.a": {"area": "x" * 5_000}, "light.b": {"area": "y"}})).encode()
+    )
+    assert found.entities == {"light.b": Labels(area="y")}
+
+
+def test_a_label_of_another_shape_is_named() -> None:
+    with pytest.raises(Rejected, match=r"entities\[.*\]: Expected `object`"):
+        _decode(batch(entities={"light.a": 1}))

@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homeiq_server.errors import TooLarge
+from homeiq_server.history.line_protocol import INFLUX
 from homeiq_server.history.points import Conversion, PointSettings, build_schema
 from homeiq_server.history.points.cache import Cache
+from homeiq_server.history.points.form import MAX_ATTRIBUTES_BYTES, OVERSIZE
 from homeiq_server.history.points.settings import SCHEMAS, SchemaName
+from homeiq_server.history.spool.oversize import MAX_LINE_BYTES
 from homeiq_server.model import Event, Labels
 from tests.unit.homeiq_server.history.points.point_builders import TIME_US, apart, convert, event, lines
 
@@ -200,3 +204,36 @@ def test_a_cache_does_not_keep_what_is_too_large() -> None:
     cache.put("large", "x", size=6)
 
     assert (cache.get("small"), cache.get("large")) == ("x", None)
+
+
+def test_a_cache_is_bounded_by_the_size_of_all_its_entries() -> None:
+    cache: Cache[int, int] = Cache(entries=1_000, entry_size=10, size=100)
+    for key in range(500):
+        cache.put(key, key, size=10)
+        assert cache.get(key) == key
+        assert len(cache) <= 20
+
+
+@pytest.mark.parametrize("text_as_tag", [False, True])
+@pytest.mark.parametrize("state", ["1", "heat", None])
+def test_an_event_that_no_line_can_hold_is_kept_whole_in_a_line_of_its_own(
+    state: str | None, *, text_as_tag: bool
+) -> None:
+    attributes = b'{"a" :\n"\\"' + b"x" * MAX_ATTRIBUTES_BYTES + b'"}'
+    schema = build_schema(PointSettings(), text_as_tag=text_as_tag)
+    found = schema.convert([event("sensor.a", state, attributes), event("sensor.b", "1", b"{}")], {})
+
+    assert (found.converted, found.rejected) == (2, [])
+    long, short = found.lines.body.split(b"\n")
+    assert len(long) > MAX_LINE_BYTES > len(short)
+    line = INFLUX.parse(long.decode())
+    assert (line.measurement, line.tags["entity_id"]) == (OVERSIZE, "a")
+    assert line.fields.get("state") == state
+    assert msgspec.json.decode(str(line.fields["attributes"])) == msgspec.json.decode(attributes)
+
+
+def test_a_batch_whose_points_would_take_too_much_memory_is_to_be_parted() -> None:
+    labels = {"sensor.a": Labels(area="x" * 4_000)}
+    schema = build_schema(PointSettings(extra_tags=frozenset({"area"})), text_as_tag=False)
+    with pytest.raises(TooLarge, match="several batches"):
+        schema.convert([event("sensor.a", "1", b"{}", time_us=n) for n in range(5_000)], labels)
