@@ -52,7 +52,8 @@ _DATABASE_REASONS: Final = {
 }
 _REMEDIES: Final = {
     "unreachable": "check that it runs and that influx_url is right",
-    "misconfigured": "correct influx_token, influx_org or influx_bucket, then start the app again",
+    "misconfigured": "mend that there, which is noticed within a minute; or correct influx_token (InfluxDB 1:"
+    " influx_username and influx_password), influx_org or influx_bucket, then start the app again",
 }
 _KEPT: Final = "What was accepted is on disk and will be written"
 
