@@ -5,7 +5,7 @@ from pathlib import Path
 
 from homeiq_server.history.influx import InfluxSettings
 from homeiq_server.history.spool import Spool
-from homeiq_server.history.spool.dead_query import DeadQuery
+from homeiq_server.history.spool.tables.dead_query import DeadQuery
 from tests.integration.real_influxd import RealInfluxd
 from tests.integration.writing import points, put, until, writing
 

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from homeiq_server.errors import Rejected
-from homeiq_server.history.spool.dead_query import MAX_LISTED, DeadQuery, StoredLetter, Which
+from homeiq_server.history.spool.tables.dead_query import MAX_LISTED, DeadQuery, StoredLetter, Which
 from homeiq_server.wire import read_body, read_query
 
 from .answer import ok

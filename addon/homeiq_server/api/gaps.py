@@ -7,7 +7,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from homeiq_server.errors import Rejected
-from homeiq_server.history.spool.coverage import Completed, Range
+from homeiq_server.history.spool.changes.complete_gap import Completed, Range
 from homeiq_server.wire import read_body, read_query
 from homeiq_server.wire.batch import Count, Name, TimeUs
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from homeiq_server.errors import Misconfigured
 
-from .aside import Unusable
+from .recovery.aside import Unusable
 
 APPLICATION_ID: Final = 1212764499  # "HIQS", written by schema.sql
 VERSION: Final = 1

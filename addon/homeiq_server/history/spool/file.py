@@ -13,18 +13,19 @@ from typing import Any, Final
 
 from homeiq_server.errors import Misconfigured, Rejected, RetryLater
 
-from . import connection, damage
-from .aside import Unusable
-from .changes import Change
-from .group import Bounds, Group
-from .merging import Merger
-from .notebook import Notebook
-from .opening import Opener
-from .recovery import remembered
+from . import connection
+from .changes.change import Change
+from .changes.merging import Merger
+from .recovery import damage
+from .recovery.adoption import remembered
+from .recovery.aside import Unusable
+from .recovery.notebook import Notebook
+from .recovery.opening import Opener
+from .recovery.sidecar import Sidecar
 from .room import DEFAULT_RESERVE, Reserve, Room
 from .rows import Row
-from .sidecar import Sidecar
-from .tables import Tables
+from .tables.group import Bounds, Group
+from .tables.tables import Tables
 from .totals import Totals, WhenFull
 from .upkeep import Upkeep
 
@@ -54,7 +55,7 @@ class SpoolFile:
         reserve: Reserve = DEFAULT_RESERVE,
         clock: Callable[[], int] = now_us,
     ) -> None:
-        """Open the file, or make it. One that is damaged is set aside and salvaged: see ``recovery.py``.
+        """Open the file, or make it. One that is damaged is set aside and salvaged: see ``recovery``.
 
         Where the disk is too full or too faulty for any file, but the sidecar can be read, everything that is asked for
         gets RetryLater until the file can be opened.

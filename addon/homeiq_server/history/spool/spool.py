@@ -12,13 +12,14 @@ Recovery: killed at any instant, SQLite opens the file as of the last commit; wh
 again by its sender, and known by its place in the stream if it had been stored all the same. A commit or fsync that
 fails is answered with RetryLater to all who waited for it, and the file is opened anew, because the pages in memory
 may no longer be those on disk. A damaged file is set aside, a new one goes on at once with its numbers
-(``recovery.py``), and its rows follow page by page (``salvage.py``). The totals stand once more in a sidecar. A disk
-that is short of room takes no lines, and 8 MiB are kept in reserve for all that makes room (``room.py``).
+(``recovery``), and its rows follow page by page. The totals stand once more in a sidecar. A disk that is short of
+room takes no lines, and 8 MiB are kept in reserve for all that makes room (``room.py``).
 
 Speed: one thread owns the only connection. It takes all that waits and commits it as one group, without a
 timer: the slower the disk, the larger the groups. ``take`` reads on the same connection: a few hundred
 kilobytes take less than a millisecond, and a second connection would hold the journal back and need answers
 for a busy database. Cost a commit: about 15 KiB on the device, however small; so senders gather.
+Small rows that wait and that nobody was given yet become large ones, which pack better (``changes/merging.py``).
 
 Bounds: the queue by ``limit_bytes``, then intake is refused, or the oldest rows are dropped (``overflow.py``); file
 and journal together stay within the limit and 16 MiB, the reserve and one damaged copy apart, and the dead letters,
@@ -37,17 +38,17 @@ from typing import Final, Self
 from homeiq_server.errors import RetryLater
 from homeiq_server.model import Intake, Labels, Receipt
 
-from .changes import Change
-from .coverage import Completed, CompleteGap, Range, uncovered
-from .dead_changes import DiscardDead, ReplayDead
-from .dead_query import DeadQuery, StoredLetter, Which
+from .changes.change import Change
+from .changes.complete_gap import Completed, CompleteGap, Range, uncovered
+from .changes.dead_letters import DiscardDead, ReplayDead
+from .changes.put import Put
+from .changes.settle import Settle
 from .file import SpoolFile
 from .notices import Notices
-from .put import Put
 from .room import DEFAULT_RESERVE, Reserve
 from .rows import Row, Settled
-from .settle import Settle
-from .tables import Tables
+from .tables.dead_query import DeadQuery, StoredLetter, Which
+from .tables.tables import Tables
 from .thread import SpoolThread
 from .totals import KnownGap, Totals, WhenFull
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from homeiq_server.errors import RetryLater
 
-from .changes import Change
+from .changes.change import Change
 from .file import SpoolFile
 from .totals import Totals
 

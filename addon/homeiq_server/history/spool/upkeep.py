@@ -4,12 +4,12 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from . import aside
-from .group import Group
-from .notebook import Notebook
+from .recovery import aside
+from .recovery.notebook import Notebook
+from .recovery.salvage import Salvage
 from .room import Room
-from .salvage import Salvage
-from .tables import Tables
+from .tables.group import Group
+from .tables.tables import Tables
 from .totals import SalvageTotals
 
 _LOGGER = logging.getLogger(__name__)

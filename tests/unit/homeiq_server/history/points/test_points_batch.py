@@ -12,7 +12,7 @@ from homeiq_server.history.points import Conversion, PointSettings, build_schema
 from homeiq_server.history.points.cache import Cache
 from homeiq_server.history.points.form import MAX_ATTRIBUTES_BYTES, OVERSIZE
 from homeiq_server.history.points.settings import SCHEMAS, SchemaName
-from homeiq_server.history.spool.oversize import MAX_LINE_BYTES
+from homeiq_server.history.spool.changes.oversize import MAX_LINE_BYTES
 from homeiq_server.model import Event, Labels
 from tests.unit.homeiq_server.history.points.point_builders import TIME_US, apart, convert, event, lines
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from homeiq_server.history.spool.changes import Change
+from homeiq_server.history.spool.changes.change import Change
+from homeiq_server.history.spool.changes.put import Put
+from homeiq_server.history.spool.changes.settle import Settle
 from homeiq_server.history.spool.file import SpoolFile
-from homeiq_server.history.spool.put import Put
 from homeiq_server.history.spool.room import Reserve
 from homeiq_server.history.spool.rows import DeadLetter, Row, Settled
-from homeiq_server.history.spool.settle import Settle
 from homeiq_server.history.spool.totals import WhenFull
 from homeiq_server.model import Gap, Intake, Labels, Lines, Position, Receipt, Tally
 

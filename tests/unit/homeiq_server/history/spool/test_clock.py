@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import SequenceHole
+from homeiq_server.history.spool.changes.settle import Settle
 from homeiq_server.history.spool.file import SpoolFile
 from homeiq_server.history.spool.rows import Settled
-from homeiq_server.history.spool.settle import Settle
 from tests.unit.homeiq_server.history.spool.spool_builders import SECOND_US, Clock, intake, make, open_file, put, take
 
 HOUR_US = 3600 * SECOND_US
@@ -84,7 +84,7 @@ def test_a_stream_of_a_clock_that_was_ahead_is_forgotten_a_day_after_it_was_set_
 def test_sources_of_a_clock_that_was_ahead_do_not_crowd_out_those_in_use(
     file: SpoolFile, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homeiq_server.history.spool.sources.MAX_SOURCES", 2)
+    monkeypatch.setattr("homeiq_server.history.spool.tables.sources.MAX_SOURCES", 2)
     clock.now_us += YEAR_US
     for name in ("a", "b"):
         put(file, intake(1, source=name))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.errors import Rejected, RetryLater, SequenceHole
-from homeiq_server.history.spool import dead_table as spool_dead
+from homeiq_server.history.spool.changes.put import Put
+from homeiq_server.history.spool.changes.settle import Settle
 from homeiq_server.history.spool.file import SpoolFile
-from homeiq_server.history.spool.put import Put
 from homeiq_server.history.spool.rows import DeadLetter, Row, Settled
-from homeiq_server.history.spool.settle import Settle
+from homeiq_server.history.spool.tables import dead_letters as spool_dead
 from homeiq_server.model import Intake, Labels, Lines, Receipt
 from tests.unit.homeiq_server.history.spool.spool_builders import (
     Clock,

@@ -13,12 +13,12 @@ from typing import Any, override
 import pytest
 
 from homeiq_server.errors import RetryLater
+from homeiq_server.history.spool.changes.settle import Settle
 from homeiq_server.history.spool.file import SpoolFile
 from homeiq_server.history.spool.room import Reserve
 from homeiq_server.history.spool.rows import Settled
-from homeiq_server.history.spool.settle import Settle
 from homeiq_server.model import Receipt
-from tests.unit.homeiq_server.history.spool.damaged_spools import LINES_A_ROW, numbered
+from tests.unit.homeiq_server.history.spool.recovery.damaged_spools import LINES_A_ROW, numbered
 from tests.unit.homeiq_server.history.spool.spool_builders import intake, make, open_file, put, take
 
 MEBIBYTE = 1024 * 1024
@@ -163,7 +163,7 @@ from pathlib import Path
 from homeiq_server.errors import RetryLater
 from homeiq_server.history.spool.file import SpoolFile
 from homeiq_server.history.spool.room import Reserve
-from tests.unit.homeiq_server.history.spool.damaged_spools import numbered
+from tests.unit.homeiq_server.history.spool.recovery.damaged_spools import numbered
 
 path = Path(sys.argv[1])
 file = SpoolFile(path, limit_bytes=10**9, reserve=Reserve(ballast_bytes=0, floor_bytes=0))

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from homeiq_server.errors import RetryLater, SequenceHole
-from homeiq_server.history.spool.changes import Change
+from homeiq_server.history.spool.changes.change import Change
+from homeiq_server.history.spool.changes.complete_gap import CompleteGap, uncovered
+from homeiq_server.history.spool.changes.dead_letters import DiscardDead, ReplayDead
+from homeiq_server.history.spool.changes.put import Put
+from homeiq_server.history.spool.changes.settle import Settle
 from homeiq_server.history.spool.channels import OWN
-from homeiq_server.history.spool.coverage import CompleteGap, uncovered
-from homeiq_server.history.spool.dead_changes import DiscardDead, ReplayDead
-from homeiq_server.history.spool.dead_query import DeadQuery
 from homeiq_server.history.spool.file import SpoolFile
-from homeiq_server.history.spool.put import Put
 from homeiq_server.history.spool.rows import DeadLetter, Row, Settled
-from homeiq_server.history.spool.settle import Settle
-from homeiq_server.history.spool.tables import Tables
+from homeiq_server.history.spool.tables.dead_query import DeadQuery
+from homeiq_server.history.spool.tables.tables import Tables
 from homeiq_server.history.spool.totals import WhenFull
 from homeiq_server.model import Intake, Lines, Position
 from tests.unit.homeiq_server.history.spool.spool_builders import Clock, open_file, take, tally

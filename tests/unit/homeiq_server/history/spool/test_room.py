@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pytest
 
 from homeiq_server.errors import RetryLater
-from homeiq_server.history.spool.put import Put
+from homeiq_server.history.spool.changes.put import Put
+from homeiq_server.history.spool.changes.settle import Settle
 from homeiq_server.history.spool.room import Reserve, Room
 from homeiq_server.history.spool.rows import Settled
-from homeiq_server.history.spool.settle import Settle
 from homeiq_server.model import Intake, Lines
 from tests.unit.homeiq_server.history.spool.spool_builders import intake, make, open_file, put, take, tally
 
@@ -126,7 +126,7 @@ def test_on_a_full_disk_the_reserve_goes_and_settling_works(tmp_path: Path, disk
     big = Put(Intake(channel="events", tally=tally(converted=1), lines=Lines(body, 1)), "influx")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file._room, "shortage", lambda: None)  # others filled the disk since we looked
-        patch.setattr("homeiq_server.history.spool.batches.Packer.pack", lambda _, body: body)
+        patch.setattr("homeiq_server.history.spool.tables.batches.Packer.pack", lambda _, body: body)
         with pytest.raises(RetryLater, match="full"):
             file.commit([big])
 

@@ -9,7 +9,7 @@ import pytest
 
 from homeiq_server.errors import RetryLater, SequenceHole
 from homeiq_server.history.spool import Settled, Spool
-from homeiq_server.history.spool.tables import Tables
+from homeiq_server.history.spool.tables.tables import Tables
 from homeiq_server.model import Labels
 from tests.unit.homeiq_server.history.spool.spool_builders import GIBIBYTE, intake
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.history.spool import Spool
-from homeiq_server.history.spool.dead_query import DeadQuery
+from homeiq_server.history.spool.tables.dead_query import DeadQuery
 from homeiq_server.history.writer.isolation import MAX_REQUESTS
 from homeiq_server.history.writer.outside import OLD
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, Scripted, running

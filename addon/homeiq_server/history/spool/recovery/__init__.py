@@ -1,0 +1,1 @@
+"""What makes tables that can be relied on of whatever lies on the disk."""
