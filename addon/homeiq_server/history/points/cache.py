@@ -44,6 +44,8 @@ class Cache[K: Hashable, V]:
             self._add(key, (value, size))
 
     def _add(self, key: K, entry: tuple[V, int]) -> None:
+        if (before := self._young.pop(key, None)) is not None:
+            self._size -= before[1]
         if len(self._young) >= self._entries or (self._limit and self._size + entry[1] > self._limit):
             self._old, self._young, self._size = self._young, {}, 0
         self._size += entry[1]

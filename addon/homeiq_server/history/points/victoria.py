@@ -6,15 +6,16 @@ number. Other texts (of attributes, ids) are left out and counted.
 
 Every new text is a new series for ever, so they are bounded: a text is cut at 100 characters, and an entity has 50
 of them, those that are seen first; the others share one, ``other``. The texts of the 2,048 entities that showed one
-last, and which of them is 1, are always known (see ``Cache``). A restart of the server forgets it all: what was known
-then still has its series, and a text that was 1 ends only if the entity's next change names it as the previous one.
+last (fewer, of very long names and texts), and which of them is 1, are always known (see ``Cache``). A restart of the
+server forgets it all: what was known then still has its series, and a text that was 1 ends only if the entity's next
+change names it as the previous one.
 
 Changes also come late, from a backfill. Such a text neither ends the one that is 1 now nor takes its place, and ends
 itself at the latest when that one began: the change that ended it may have named no previous state, as the first one
 after a restart of Home Assistant does. (A clock that was set back looks the same, until its time has come again.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from sys import getsizeof
 from typing import Final, override
@@ -36,6 +37,8 @@ MAX_TEXT_LENGTH: Final = 100
 MAX_TEXTS: Final = 50
 
 _ENTITIES: Final = 2048
+_SERIES_LENGTH: Final = 4096  # of the name that they are known by, which other writers choose
+_SIZE: Final = 4 * 1024 * 1024  # in memory, of all texts that are known, and as much again of those before
 _REMOVED: Final[tuple[Kind, str]] = ("gap", "")
 
 
@@ -56,8 +59,8 @@ class StateTexts:
     """Which texts of an entity have a series of their own, and which of these is 1."""
 
     def __init__(self) -> None:
-        self._known: Cache[str, set[str]] = Cache(entries=_ENTITIES)
-        self._current: Cache[str, Current] = Cache(entries=_ENTITIES)
+        self._known: Cache[str, set[str]] = Cache(entries=_ENTITIES, entry_size=_SIZE, size=_SIZE)
+        self._current: Cache[str, Current] = Cache(entries=_ENTITIES, entry_size=_SIZE, size=_SIZE)
 
     def current(self, entity_id: str) -> Current | None:
         """Return what is 1 now, or None when nothing is known of the entity."""
@@ -67,19 +70,26 @@ class StateTexts:
         """Remember which text is 1 from then on, unless a later one is known."""
         known = self._current.get(entity_id)
         if known is None or (known.text != text and known.seen_us <= time_us):
-            self._current.put(entity_id, Current(text, time_us, time_us))
+            size = _size_of((entity_id, text or ""))
+            self._current.put(entity_id, Current(text, time_us, time_us), size=size)
         elif known.seen_us < time_us:
             known.seen_us = time_us
 
     def tag(self, entity_id: str, state: str) -> str:
         """Return the text as it is to be written, never empty."""
+        if len(entity_id) > _SERIES_LENGTH:
+            return OTHER
         text = single_line(state)[:MAX_TEXT_LENGTH]
-        if (known := self._known.get(entity_id)) is None:
-            known = set()
-            self._known.put(entity_id, known)
-        if text and len(known) < MAX_TEXTS:
+        known = self._known.get(entity_id) or set()
+        if text and text not in known and len(known) < MAX_TEXTS:
             known.add(text)
+            self._known.put(entity_id, known, size=_size_of((entity_id, *known)))
         return text if text in known else OTHER
+
+
+def _size_of(texts: Iterable[str]) -> int:
+    """Return what texts and their places take of the memory, about."""
+    return sum(getsizeof(text) + 64 for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,3 +237,12 @@ def test_a_batch_whose_points_would_take_too_much_memory_is_to_be_parted() -> No
     schema = build_schema(PointSettings(extra_tags=frozenset({"area"})), text_as_tag=False)
     with pytest.raises(TooLarge, match="several batches"):
         schema.convert([event("sensor.a", "1", b"{}", time_us=n) for n in range(5_000)], labels)
+
+
+def test_an_entry_that_is_renewed_counts_once_in_a_cache() -> None:
+    cache: Cache[str, int] = Cache(entries=10, entry_size=10, size=30)
+    cache.put("first", 0, size=10)
+    for value in range(100):
+        cache.put("other", value, size=10)
+
+    assert (cache.get("first"), cache.get("other")) == (0, 99)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from homeiq_server.history.line_protocol import Line
 from homeiq_server.history.points import Naming, PointSettings, Schema, build_schema
-from homeiq_server.history.points.victoria import MAX_TEXT_LENGTH, MAX_TEXTS, OTHER
+from homeiq_server.history.points.victoria import MAX_TEXT_LENGTH, MAX_TEXTS, OTHER, StateTexts
 from homeiq_server.model import Event
 from tests.unit.homeiq_server.history.points.point_builders import TIME_US, apart, convert, event, lines
 
@@ -250,3 +250,15 @@ def test_no_text_breaks_a_line() -> None:
     text = 'a\\,b= "c"\td\\'
 
     assert states(climate(text)) == {text.replace("\t", "\\t"): 1.0}
+
+
+def test_the_memory_for_texts_is_bounded_whatever_series_are_called() -> None:
+    texts = StateTexts()
+    for number in range(3_000):
+        name = f"{number:05}{'☃' * 4_000}"  # 8 kB in memory
+        assert texts.tag(name, "on the way") == "on the way"
+        texts.begin(name, "on the way", number)
+
+    assert len(texts._known) <= 1_024
+    assert len(texts._current) <= 1_024
+    assert texts.tag("x" * 5_000, "on the way") == OTHER
