@@ -36,7 +36,7 @@ const DATABASE_STATES = {
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const precise = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
-const share = new Intl.NumberFormat(undefined, { style: "percent", maximumSignificantDigits: 2 });
+const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const instant = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 function element(name, attributes = {}, ...children) {
