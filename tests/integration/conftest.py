@@ -4,13 +4,16 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
+from homeiq_server.store.pool import Pool
+from tests import postgres
 from tests.integration.real_influxd import ADMIN, PASSWORD, RealInfluxd, program
+from tests.postgres import Cluster, Database
 
 _LOCAL = Path(__file__).parents[2] / ".tools/bin/victoria-metrics"
 
@@ -69,3 +72,27 @@ async def influxd(tmp_path: Path) -> AsyncIterator[RealInfluxd]:
         yield database
     finally:
         await database.stop(kill=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One PostgreSQL for all tests of the run."""
+    try:
+        with postgres.cluster() as running:
+            yield running
+    except RuntimeError as err:
+        pytest.skip(str(err))
+
+
+@pytest.fixture
+async def database(cluster: Cluster) -> AsyncIterator[Database]:
+    """A fresh database with the newest schema."""
+    async with cluster.database() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    """The pool on it, as the server would use it."""
+    async with postgres.open_pool(database) as opened:
+        yield opened
