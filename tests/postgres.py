@@ -23,10 +23,11 @@ from homeiq_server.store.pool import Conn, Pool, register_codecs
 PROGRAMS: Final = Path(__file__).parents[1] / ".tools" / "postgresql" / "bin"
 _NOBODY: Final = 65534 if os.geteuid() == 0 else None
 _NUMBERS: Final = count()
-# Nothing here has to survive a power failure.
-_FAST: Final = (
-    "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=50"
-)
+_OPTIONS: Final = "-c listen_addresses='' -c max_connections=50"
+# Nothing in a test has to survive a power failure.
+_FAST: Final = f"{_OPTIONS} -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+# As the app gives its own one.
+_SMALL: Final = f"{_OPTIONS} -c shared_buffers=16MB -c max_wal_size=64MB -c jit=off -c max_parallel_workers=0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,20 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Start a server in a folder of its own, and stop it afterwards; ``RuntimeError`` when there is no PostgreSQL."""
+def cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """Start a server in a folder of its own, and stop it afterwards; ``RuntimeError`` when there is no PostgreSQL.
+
+    A ``durable`` one waits for the disk at each commit and has little memory, as that of a user.
+    """
     if not (PROGRAMS / "postgres").exists():
         raise RuntimeError("there is no PostgreSQL here: scripts/setup brings it")
     folder = Path(tempfile.mkdtemp(prefix="homeiq-pg-"))
     if _NOBODY:
         os.chown(folder, _NOBODY, _NOBODY)
-    data = folder / "data"
+    data, options = folder / "data", _SMALL if durable else _FAST
     try:
         _run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8", "--wal-segsize=1")
-        _run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", f"{_FAST} -k {folder}", "start")
+        _run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", f"{options} -k {folder}", "start")
         try:
             running = Cluster(folder)
             asyncio.run(running.prepare())

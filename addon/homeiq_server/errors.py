@@ -57,3 +57,15 @@ class SequenceHole(HomeIQError):
             f"batch {got} came, but {expected} is this stream's next: send {expected}, or start a new stream"
         )
         self.expected = expected
+
+
+class StaleRevision(HomeIQError):
+    """What was sent of the registries does not follow what is stored; the text says what to send instead.
+
+    Attributes:
+        revision: What is stored of the source, or None when that is nothing.
+    """
+
+    def __init__(self, message: str, revision: int | None) -> None:
+        super().__init__(message)
+        self.revision = revision

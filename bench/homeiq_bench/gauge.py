@@ -35,7 +35,7 @@ class Gauge:
     def _look(self) -> None:
         while not self._stop.wait(_LOOK_EVERY_S):
             self.peak_disk_mb = max(self.peak_disk_mb, _taken_mb(self._folder))
-            self.peak_pss_mb = max(self.peak_pss_mb, _pss_mb(self._pid))
+            self.peak_pss_mb = max(self.peak_pss_mb, pss_mb(self._pid))
 
 
 def _taken_mb(folder: Path) -> float:
@@ -46,7 +46,8 @@ def _taken_mb(folder: Path) -> float:
     return taken / 1e6
 
 
-def _pss_mb(pid: int) -> float:
+def pss_mb(pid: int) -> float:
+    """Return a process's memory in MB of 10^6 bytes; what it shares with others counts in part."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024 / 1e6

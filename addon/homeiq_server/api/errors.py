@@ -17,6 +17,7 @@ from homeiq_server.errors import (
     Rejected,
     RetryLater,
     SequenceHole,
+    StaleRevision,
     TooLarge,
     Unauthorized,
 )
@@ -32,6 +33,7 @@ _PROBLEMS: Final[dict[type[HomeIQError], tuple[int, str, str]]] = {
     Unauthorized: (401, "unauthorized", "The token is missing or wrong"),
     NotFound: (404, "not-found", "There is no such thing"),
     SequenceHole: (409, "sequence-hole", "Batches are missing"),
+    StaleRevision: (409, "stale-revision", "The registries have moved on"),
     TooLarge: (413, "too-large", "The request is too large"),
     Misconfigured: (502, "misconfigured", "The server behind refuses us"),
     RetryLater: (503, "retry-later", "Not now"),
@@ -95,5 +97,15 @@ def _row(err: HomeIQError) -> tuple[int, str, str]:
 def _of_ours(err: HomeIQError) -> web.Response:
     _, slug, title = _row(err)
     status, headers = status_and_headers(err)
-    members = {"expected": err.expected} if isinstance(err, SequenceHole) else {}
-    return problem(status, slug, title, str(err), headers=headers, **members)
+    return problem(status, slug, title, str(err), headers=headers, **_members(err))
+
+
+def _members(err: HomeIQError) -> dict[str, object]:
+    """Return what a program reads of an error beside its slug."""
+    match err:
+        case SequenceHole():
+            return {"expected": err.expected}
+        case StaleRevision():
+            return {"revision": err.revision}
+        case _:
+            return {}

@@ -25,12 +25,29 @@ class Schema(Protocol):
 class EventIntake(Channel):
     """Accepts batches of events."""
 
-    def __init__(self, store: Store, schema: Callable[[], Schema], labels: KnownLabels, *, name: str = LIVE) -> None:
-        """Store in ``store``; ``schema`` raises ``RetryLater`` while it is not known what the database can hold."""
+    def __init__(
+        self,
+        store: Store,
+        schema: Callable[[], Schema],
+        labels: KnownLabels,
+        *,
+        name: str = LIVE,
+        observe: Callable[[Batch[Event]], None] | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            store: Where lines wait.
+            schema: Raises ``RetryLater`` while it is not known what the database can hold.
+            labels: What the registries say of each entity.
+            name: Under which its events are counted.
+            observe: Told of every batch that was stored, once; must not raise.
+        """
         # The past waits whenever there is much of the present: that is no trouble.
         super().__init__(name, store, schema, level=logging.WARNING if name == LIVE else logging.DEBUG)
         self._schema = schema
         self._labels = labels
+        self._observe = observe
 
     async def accept(self, batch: Batch[Event]) -> Answer:
         """Store a batch and return what became of it; nothing is acknowledged that is not on disk.
@@ -47,6 +64,8 @@ class EventIntake(Channel):
         receipt = await self.store(batch, conversion)
         if not receipt.duplicate:
             self._labels.tell(batch.position.source, batch.entities)
+            if self._observe:
+                self._observe(batch)
         return answer(batch, receipt, late)
 
 
