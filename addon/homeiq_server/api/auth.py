@@ -14,8 +14,20 @@ from . import dead_letters, influx, page
 # routes, in the ways that they know.
 _OPEN: Final = frozenset({"/api/v1/info", *influx.PATHS})
 _BASIC_TOO: Final = "/prometheus/"  # what Grafana can send: any user, the token as password
-# Reading only: a browser adds Basic by itself.
-_READ_BY_BROWSERS: Final = frozenset({*page.PATHS, "/api/v1/status", dead_letters.PATH})
+# What the page asks for. Reading only, because a browser adds Basic by itself, to whatever page makes it ask.
+_READ_BY_BROWSERS: Final = frozenset(
+    {
+        *page.PATHS,
+        "/api/v1/status",
+        "/api/v1/insights",
+        "/api/v1/devices",
+        "/api/v1/findings",
+        "/api/v1/hours",
+        dead_letters.PATH,
+    }
+)
+_READ_BELOW: Final = "/api/v1/devices/"
+_CHANGED_BELOW: Final = "/api/v1/findings/"
 
 
 def token_required(token: Token) -> Middleware:
@@ -49,7 +61,12 @@ def _claim(request: web.Request) -> str:
 
 
 def _takes_basic(request: web.Request) -> bool:
-    return request.path.startswith(_BASIC_TOO) or (request.method == "GET" and request.path in _READ_BY_BROWSERS)
+    path = request.path
+    if request.method == "POST":
+        return path.startswith(_CHANGED_BELOW) and page.asks(request)
+    return path.startswith(_BASIC_TOO) or (
+        request.method == "GET" and (path in _READ_BY_BROWSERS or path.startswith(_READ_BELOW))
+    )
 
 
 def only_from(peer: str) -> Middleware:

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0, generate_late
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from homeiq_server.status.shape import DatabaseState, Status
+from homeiq_server.status.shape import DatabaseState, Status, StoreState
 
 REGISTRY: Final = web.AppKey("registry", CollectorRegistry)
 
@@ -42,6 +42,7 @@ class StatusCollector(Collector):
         yield from _intake(status)
         yield from _lines(status)
         yield from _database(status)
+        yield from _store(status)
         yield from _gauges(status)
 
 
@@ -107,9 +108,25 @@ def _database(status: Status) -> Iterator[Metric]:
     yield CounterMetricFamily("homeiq_lines_sent_again", "Lines that the database forgot.", database.sent_again)
 
 
+def _store(status: Status) -> Iterator[Metric]:
+    store, insights = status.store, status.insights
+    info = GaugeMetricFamily("homeiq_store_info", "1, with the versions.", labels=["version", "schema_version"])
+    info.add_metric([store.version or "", str(store.schema_version or "")], 1)
+    yield info
+    state = GaugeMetricFamily("homeiq_store_state", "1 for the state that holds now.", labels=["state"])
+    for name in get_args(StoreState.__value__):
+        state.add_metric([name], float(store.state == name))
+    yield state
+    yield GaugeMetricFamily("homeiq_store_up", "1 while devices and findings can be asked for.", store.state == "ok")
+    if insights:
+        yield GaugeMetricFamily("homeiq_insights_tracked", "Entities that are watched.", insights.tracked)
+        yield CounterMetricFamily("homeiq_insights_evicted", "Entities forgotten for lack of room.", insights.evicted)
+        yield CounterMetricFamily("homeiq_insights_faults", "Faults of our own in watching.", insights.faults)
+
+
 def _gauges(status: Status) -> Iterator[Metric]:
     """Yield what goes up and down; what is not known yet is left out."""
-    spool, latency, database = status.spool, status.latency, status.database
+    spool, latency, database, insights = status.spool, status.latency, status.database, status.insights
     values: dict[str, tuple[str, float | None]] = {
         "homeiq_uptime_seconds": ("Since the start.", status.uptime_s),
         "homeiq_gaps_open": ("Stretches of time with events missing.", status.gaps.open),
@@ -138,6 +155,14 @@ def _gauges(status: Status) -> Iterator[Metric]:
         "homeiq_last_write_timestamp_seconds": (
             "When the database last took lines.",
             _seconds(database.last_write_at),
+        ),
+        "homeiq_insights_evaluated_timestamp_seconds": (
+            "When findings and health were last drawn from what was watched.",
+            _seconds(insights.evaluated_at) if insights else None,
+        ),
+        "homeiq_insights_checkpoint_timestamp_seconds": (
+            "When what is remembered of devices was last kept.",
+            _seconds(insights.checkpoint_at) if insights else None,
         ),
         "homeiq_newest_point_timestamp_seconds": (
             "The newest written point's own time.",

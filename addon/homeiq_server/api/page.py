@@ -1,4 +1,4 @@
-"""The web page: three files, the same for everybody; what they show comes from ``api/v1/status``."""
+"""The web page: a few files, the same for everybody; what they show comes from the API."""
 
 from importlib.resources import files
 from typing import Final
@@ -9,7 +9,10 @@ from aiohttp.typedefs import Handler
 _FILES: Final = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("page", "dom", "health", "findings", "devices", "device", "history", "plot")
+    },
 }
 PATHS: Final = frozenset(_FILES)
 
@@ -21,6 +24,19 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+
+def asks(request: web.Request) -> bool:
+    """Return whether the page itself asks for a change: no form and no page of another origin can set this header."""
+    return request.headers.get("X-HomeIQ-Page") == "1"
+
+
+@web.middleware
+async def changes_by_the_page_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let nothing be changed that the page has not asked for."""
+    if request.method not in ("GET", "HEAD") and not asks(request):
+        raise web.HTTPForbidden(text="only the page itself can change something here")
+    return await handler(request)
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

@@ -3,25 +3,28 @@
 Runs as the owner of the schema, who is not the role that the pool works as. Forward only: the way back is a dump.
 """
 
+import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-import asyncpg
+from asyncpg import Record
 
 from homeiq_server.errors import Misconfigured
 
-from .pool import SCHEMA, Conn, errors_wrapped
+from .pool import SCHEMA, Conn, errors_wrapped, unforeseen_wrapped
 
 _LOGGER = logging.getLogger(__name__)
 
 _LOCK: Final = 0x686F6D656971  # "homeiq": one runner at a time, however many nodes start
 _NAME: Final = re.compile(r"(\d{4})_(\w+)\.sql")
-OLDEST_SERVER: Final = 160_000
+_OLDEST_MAJOR: Final = 16  # GRANT ... WITH INHERIT
+_FILE_TIMEOUT_S: Final = 600
 
 _ROLES: Final = """
 DO $$
@@ -41,6 +44,13 @@ CREATE TABLE IF NOT EXISTS schema_version (
     sha256     text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 )
+"""
+_NOTE: Final = "INSERT INTO schema_version (version, name, sha256) VALUES ($1, $2, $3)"
+_MAY: Final = """
+SELECT has_schema_privilege('homeiq_app', $2, 'USAGE') AND has_schema_privilege('homeiq_worker', $2, 'USAGE')
+           AS in_schema,
+       pg_has_role($1, 'homeiq_app', 'USAGE') AS is_app,
+       pg_has_role($1, 'homeiq_worker', 'SET') AS becomes_worker
 """
 
 
@@ -76,16 +86,27 @@ async def migrate(connection: Conn, *, app_role: str, migrations: Sequence[Migra
         How many migrations were applied.
 
     Raises:
-        RetryLater: The database is away.
+        RetryLater: The database is away, or another runner is at work for too long.
         Misconfigured: It is older than we support, newer than this release, or was changed by somebody else.
     """
-    with errors_wrapped():
-        if (version := connection.get_server_version()) < (OLDEST_SERVER // 10_000,):
-            raise Misconfigured(f"PostgreSQL {version.major} is too old: 16 is the oldest that works")
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        try:
+    with errors_wrapped(), unforeseen_wrapped():
+        if (major := connection.get_server_version().major) < _OLDEST_MAJOR:
+            raise Misconfigured(f"PostgreSQL {major} is too old: {_OLDEST_MAJOR} is the oldest that works")
+        async with _locked(connection):
             return await _migrate(connection, app_role, shipped() if migrations is None else migrations)
-        finally:
+
+
+@asynccontextmanager
+async def _locked(connection: Conn) -> AsyncIterator[None]:
+    """Let one runner at a time through, of all that share the database."""
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        yield
+    except asyncio.CancelledError:
+        connection.terminate()  # a server that hangs must not delay the stop; the lock goes with the connection
+        raise
+    finally:
+        if not connection.is_closed():
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
 
@@ -94,47 +115,54 @@ async def _migrate(connection: Conn, app_role: str, migrations: Sequence[Migrati
     await connection.execute(f"SET search_path = {SCHEMA}")
     await connection.execute(_ROLES)
     await connection.execute(_VERSIONS)
-    applied = {row["version"]: row for row in await connection.fetch("SELECT * FROM schema_version")}
+    applied = await connection.fetch("SELECT version, name, sha256 FROM schema_version ORDER BY version")
     _check(applied, migrations)
-    pending = [migration for migration in migrations if migration.version not in applied]
+    pending = migrations[len(applied) :]
     for migration in pending:
         await _apply(connection, migration)
     await _let_in(connection, app_role)
     return len(pending)
 
 
-def _check(applied: dict[int, asyncpg.Record], migrations: Sequence[Migration]) -> None:
-    known = {migration.version: migration for migration in migrations}
-    if newer := sorted(applied.keys() - known.keys()):
+def _check(applied: Sequence[Record], migrations: Sequence[Migration]) -> None:
+    """Refuse unless ``migrations`` are numbered from 1 without holes, and begin with what was applied."""
+    for expected, migration in enumerate(migrations, 1):
+        if migration.version != expected:
+            raise Misconfigured(f"migration {expected} is missing in this release: install it again")
+    if len(applied) > len(migrations):
         raise Misconfigured(
-            f"the database's schema has version {newer[-1]}, this release knows {max(known)}: start the newer release"
-            " again, or restore the backup that was made before the update"
+            f"the database's schema has version {applied[-1]['version']}, this release knows {len(migrations)}: start"
+            " the newer release again, or restore the backup that was made before the update"
         )
-    for version, row in applied.items():
-        if row["sha256"] != known[version].sha256:
+    for row, migration in zip(applied, migrations, strict=False):
+        if (row["version"], row["sha256"]) != (migration.version, migration.sha256):
             raise Misconfigured(
-                f"migration {version} ({row['name']}) was applied from another text than this release has: this is"
-                " no release, or the database is another one's"
+                f"migration {row['version']} ({row['name']}) was applied from another text than this release has: this"
+                " is no release, or the database is another one's"
             )
 
 
 async def _apply(connection: Conn, migration: Migration) -> None:
-    async with connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = '5s'")
-        await connection.execute(migration.sql, timeout=600)
-        await connection.execute(
-            "INSERT INTO schema_version (version, name, sha256) VALUES ($1, $2, $3)",
-            migration.version,
-            migration.name,
-            migration.sha256,
-        )
+    failed = f"migration {migration.version} ({migration.name}) failed, nothing of it was applied"
+    with unforeseen_wrapped(failed):
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '5s'")
+            await connection.execute(migration.sql, timeout=_FILE_TIMEOUT_S)
+            await connection.execute(_NOTE, migration.version, migration.name, migration.sha256)
     _LOGGER.info("schema of the store brought to version %d (%s)", migration.version, migration.name)
 
 
 async def _let_in(connection: Conn, app_role: str) -> None:
-    """Let the pool's login act as ``homeiq_app`` always, and as ``homeiq_worker`` when it asks for that."""
+    """Let the pool's login act as ``homeiq_app`` always, and as ``homeiq_worker`` when it asks for that.
+
+    Nothing is granted twice, so that an owner who may not grant can do with what an administrator granted before.
+    """
+    ((in_schema, is_app, becomes_worker),) = await connection.fetch(_MAY, app_role, SCHEMA)
     quoted = '"' + app_role.replace('"', '""') + '"'
     async with connection.transaction():
-        await connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO homeiq_app, homeiq_worker")
-        await connection.execute(f"GRANT homeiq_app TO {quoted} WITH INHERIT TRUE")
-        await connection.execute(f"GRANT homeiq_worker TO {quoted} WITH INHERIT FALSE, SET TRUE")
+        if not in_schema:
+            await connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO homeiq_app, homeiq_worker")
+        if not is_app:
+            await connection.execute(f"GRANT homeiq_app TO {quoted} WITH INHERIT TRUE")
+        if not becomes_worker:
+            await connection.execute(f"GRANT homeiq_worker TO {quoted} WITH INHERIT FALSE, SET TRUE")

@@ -104,9 +104,10 @@ CREATE TABLE devices (
     removed_at        timestamptz,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX devices_by_name ON devices (tenant_id, shown_name, id) WHERE removed_at IS NULL;
+CREATE INDEX devices_by_name ON devices (tenant_id, shown_name, id);
 CREATE INDEX devices_by_source ON devices (tenant_id, source);
 CREATE INDEX devices_by_hub ON devices (tenant_id, via_device_id) WHERE via_device_id IS NOT NULL;
+CREATE INDEX devices_by_parent ON devices (tenant_id, parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE entities (
     tenant_id          text NOT NULL REFERENCES tenants,
@@ -143,9 +144,9 @@ CREATE TABLE device_facts (
     tenant_id        text NOT NULL REFERENCES tenants,
     device_id        text NOT NULL,
     available        boolean,
-    battery_level    real,
+    battery_level    double precision,
     battery_low      boolean,
-    link_quality     real,
+    link_quality     double precision,
     link_unit        text,
     last_seen_at     timestamptz,
     last_reported_at timestamptz,
@@ -153,13 +154,13 @@ CREATE TABLE device_facts (
 );
 
 -- What it comes to. score is NULL while the device is being learnt; deductions is a list of
--- {"name", "points", "since", "evidence"}.
+-- {"name", "points", "since", "evidence"}, battery_end {"level", "expected", "earliest", "latest"}; times in ISO 8601.
 CREATE TABLE device_health (
     tenant_id   text NOT NULL REFERENCES tenants,
     device_id   text NOT NULL,
     state       text NOT NULL CHECK (state IN ('learning', 'good', 'fair', 'poor', 'affected')),
     score       smallint CHECK (score BETWEEN 0 AND 100),
-    confidence  real NOT NULL CHECK (confidence BETWEEN 0 AND 1),
+    confidence  double precision NOT NULL CHECK (confidence BETWEEN 0 AND 1),
     deductions  jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(deductions) = 'array'),
     battery_end jsonb CHECK (jsonb_typeof(battery_end) = 'object'),
     assessed_at timestamptz NOT NULL,
@@ -175,6 +176,7 @@ CREATE TABLE device_health_history (
     deductions jsonb NOT NULL DEFAULT '[]',
     PRIMARY KEY (tenant_id, device_id, at)
 );
+CREATE INDEX device_health_history_by_time ON device_health_history (tenant_id, at);
 
 -- One cause, one finding. subject is what it is about: a device, an entity, a config entry, an integration, the house.
 CREATE TABLE findings (
@@ -200,6 +202,7 @@ CREATE TABLE findings (
 );
 CREATE UNIQUE INDEX findings_one_open ON findings (tenant_id, source, kind, subject) WHERE resolved_at IS NULL;
 CREATE INDEX findings_by_device ON findings (tenant_id, device_id, opened_at DESC);
+CREATE INDEX findings_open_by_device ON findings (tenant_id, device_id) WHERE resolved_at IS NULL;
 CREATE INDEX findings_by_time ON findings (tenant_id, opened_at DESC, id DESC);
 
 -- A mute outlives the finding that it was set on: one that comes back within it is as silent. until NULL: for ever.
@@ -218,10 +221,12 @@ CREATE TABLE finding_changes (
     tenant_id  text NOT NULL REFERENCES tenants,
     cursor     bigint GENERATED ALWAYS AS IDENTITY,
     finding_id uuid NOT NULL,
-    change     text NOT NULL CHECK (change IN ('opened', 'resolved', 'acknowledged', 'muted', 'unmuted')),
+    change     text NOT NULL CHECK (change IN ('opened', 'resolved', 'acknowledged', 'unacknowledged',
+                                                 'muted', 'unmuted')),
     at         timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, cursor)
 );
+CREATE INDEX finding_changes_by_time ON finding_changes (tenant_id, at);
 
 -- Numbers by the hour, for plots. The mean is sum / count.
 CREATE TABLE entity_hours (

@@ -1,0 +1,80 @@
+// Findings, and what can be done about them: acknowledging, muting, and taking either back.
+
+import { ago, ask, at, day, element, empty, mark, show, tell } from "./dom.js";
+
+const SHOWN = 100;
+const DAY_MS = 86400000;
+const LOOKS = { 5: "bad", 4: "bad", 3: "warn", 2: "wait", 1: "idle" };
+const SEVERITIES = { 5: "critical", 4: "high", 3: "medium", 2: "low", 1: "for information" };
+
+function button(text, act) {
+  const made = element("button", { type: "button" }, text);
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    try {
+      await act();
+    } catch (err) {
+      made.replaceWith(element("span", { class: "bad", role: "alert" }, `That did not work: ${err.message}`));
+    }
+  });
+  return made;
+}
+
+function actions(finding, changed) {
+  const path = `api/v1/findings/${finding.id}`;
+  const act = (text, verb, body) => button(text, async () => {
+    await tell(`${path}/${verb}`, body);
+    await changed();
+  });
+  if (finding.resolved_at) return [];
+  if (finding.muted) return [act("Unmute", "unmute")];
+  return [
+    finding.acknowledged_at ? act("Not seen yet", "unacknowledge") : act("Seen", "acknowledge"),
+    act("Mute for 30 days", "mute", { until_us: (Date.now() + 30 * DAY_MS) * 1000 }),
+    act("Mute", "mute", { until_us: null }),
+  ];
+}
+
+function standing(finding) {
+  if (finding.resolved_at) return `resolved ${ago(finding.resolved_at)}`;
+  if (finding.muted) return finding.muted_until ? `muted until ${day(finding.muted_until)}` : "muted";
+  return finding.acknowledged_at ? `seen ${ago(finding.acknowledged_at)}` : "";
+}
+
+const figure = (found) => (Array.isArray(found) ? found.join(", ") : found !== null && typeof found === "object" ? JSON.stringify(found) : String(found));
+
+function evidence(found) {
+  const rows = Object.entries(found).map(([name, what]) =>
+    element("tr", {}, element("th", { scope: "row" }, name.replaceAll("_", " ")), element("td", {}, figure(what))));
+  return rows.length ? [element("details", {}, element("summary", {}, "What this rests on"), element("table", {}, element("tbody", {}, ...rows)))] : [];
+}
+
+export function card(finding, changed, { linked = true } = {}) {
+  const title = linked && finding.device_id
+    ? element("a", { href: `#device/${encodeURIComponent(finding.device_id)}` }, finding.title)
+    : finding.title;
+  const facts = [SEVERITIES[finding.severity], `since ${at(finding.since)}`, standing(finding)].filter(Boolean).join(" · ");
+  return element("article", { class: "finding" },
+    element("h3", {}, mark(LOOKS[finding.severity] ?? "idle"), title),
+    element("p", {}, finding.explanation),
+    ...(finding.affected.length ? [element("p", { class: "law" }, `${finding.affected.length} devices suffer from it.`)] : []),
+    element("p", { class: "law" }, facts),
+    ...evidence(finding.evidence),
+    element("p", { class: "actions" }, ...actions(finding, changed)));
+}
+
+const NONE = {
+  open: "Nothing: no device gives reason for it.",
+  muted: "Nothing is muted.",
+  resolved: "Nothing was found yet that went away again.",
+};
+
+export async function showFindings(which) {
+  const query = { limit: SHOWN, state: which === "resolved" ? "resolved" : "open", muted: which === "resolved" ? "" : String(which === "muted") };
+  const { findings, next_cursor: more } = await ask("api/v1/findings", query);
+  const changed = () => showFindings(which);
+  const bySeverity = which === "resolved" ? findings : findings.toSorted((one, other) => other.severity - one.severity);
+  show("findings",
+    ...(bySeverity.length ? bySeverity.map((finding) => card(finding, changed)) : [empty(NONE[which])]),
+    ...(more ? [empty(`The newest ${SHOWN} are shown; the API lists all.`)] : []));
+}
