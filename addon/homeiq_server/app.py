@@ -1,14 +1,13 @@
 """Builds every part and runs them together; the only file that knows all the others.
 
 Start and stop are nested: what others use starts before them and stops after them. However a part hangs, the stop takes
-at most 9 s: 1.5 s for each listener's requests, 1 s for the writer, 2 s for the spool, 3 s for the embedded database.
-What was acknowledged is on disk all the while.
+at most 9 s: 1.5 s for each listener's requests, 1 s for the writer and, beside it, the store, 2 s for the spool, 3 s for both embedded
+databases. What was acknowledged is on disk all the while. The start waits for no database.
 """
 
 import asyncio
 import logging
 import shutil
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,22 +20,20 @@ from homeiq_server.api.prometheus_proxy import PrometheusProxy
 from homeiq_server.api.routes import Served, api, ingress
 from homeiq_server.database import Database, open_embedded
 from homeiq_server.discovery import Supervisor
-from homeiq_server.embedded.victoria_metrics import VictoriaMetrics
 from homeiq_server.errors import Misconfigured
-from homeiq_server.history.line_protocol import INFLUX, VICTORIA, Dialect
 from homeiq_server.history.spool import Spool
-from homeiq_server.history.target import Form
-from homeiq_server.intake import EventIntake, HistoryOff, KnownLabels, LineIntake, StatisticsIntake
+from homeiq_server.inspection import Inspector
 from homeiq_server.options import MEBIBYTE, Options
+from homeiq_server.parts import Parts
+from homeiq_server.postgres import open_device_database
 from homeiq_server.serving import Listener
-from homeiq_server.status import Seen, build
-from homeiq_server.status.shape import DatabaseStatus, HistoryStatus, LatencyStatus, RateStatus, Status
 
 _LOGGER = logging.getLogger(__name__)
 
 _WRITER_WITHIN_S: Final = 1
+_STORE_WITHIN_S: Final = 0.5
 _SPOOL_WITHIN_S: Final = 2
-_CHILD_WITHIN_S: Final = 3
+_CHILDREN_WITHIN_S: Final = 3
 
 _LARGEST_SPOOL: Final = 1024 * MEBIBYTE
 _SMALLEST_SPOOL: Final = 16 * MEBIBYTE
@@ -51,14 +48,14 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
         ExceptionGroup: A part failed in a way that nobody foresaw; the others were stopped in order.
     """
     _own_folder(options.data_dir)
-    embedded = open_embedded(options)
+    embedded, devices = open_embedded(options), open_device_database(options)
     async with (
-        _running(embedded),
+        _running(embedded, devices.child if devices else None),
         _open_spool(options) as spool,
         _closing(Database(options, spool, embedded) if options.history else None) as database,
         _closing(PrometheusProxy(embedded.url) if embedded else None) as proxy,
     ):
-        parts = Parts(spool, database, schema=options.schema)
+        parts = Parts(spool, database, devices, schema=options.schema)
         served = Served(
             intake=parts.intake,
             backfill=parts.backfill,
@@ -70,80 +67,21 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
             server_id=spool.server_id,
             token=token.load(options.data_dir),
             proxy=proxy,
+            devices=parts.served_devices(),
         )
         await _serve(options, parts, served, stop, supervisor)
     _LOGGER.info("stopped")
 
 
-class Parts:
-    """What is behind the interfaces, and the one view of it all.
-
-    Attributes:
-        spool: Open.
-        database: None when history is off.
-        intake: Fills the spool with what happens.
-        backfill: Fills it with what happened while nobody listened.
-        statistics: Fills it with long-term statistics.
-        lines: Fills it with what other clients send.
-    """
-
-    def __init__(self, spool: Spool, database: Database | None, *, schema: str) -> None:
-        self.spool = spool
-        self.database = database
-        self._schema_name = schema
-        labels, points = KnownLabels(spool), database.schema if database else HistoryOff
-        self.intake = EventIntake(spool, points, labels)
-        self.backfill = EventIntake(spool, points, labels, name="backfill")
-        self.statistics = StatisticsIntake(spool, self._dialect)
-        self.lines = LineIntake(spool, self._form)
-        self._started_us = _now_us()
-
-    def stop(self) -> None:
-        """Take nothing any more."""
-        for channel in (self.intake, self.backfill, self.statistics, self.lines):
-            channel.stop()
-
-    def status(self) -> Status:
-        """Return how everything is now; no I/O."""
-        report = self.database and self.database.writer.report()
-        return build(
-            Seen(
-                now_us=_now_us(),
-                started_us=self._started_us,
-                server_id=self.spool.server_id,
-                history=self._history(),
-                totals=self.spool.totals(),
-                database=self.database.status() if self.database else DatabaseStatus(),
-                rates=RateStatus(self.intake.rate.per_minute(), report.lines_written_per_minute if report else 0.0),
-                latency=self.database.latency() if self.database else LatencyStatus(),
-                refusals=tuple(self.intake.refusals()),
-            )
-        )
-
-    def _history(self) -> HistoryStatus:
-        left_out = self.intake.left_out + self.backfill.left_out + self.lines.left_out
-        return HistoryStatus("on" if self.database else "off", self._schema_name, left_out)
-
-    def _form(self) -> Form | None:
-        """Return which lines the database can hold, None without one; RetryLater while nobody knows what it is."""
-        if self.database is None:
-            return None
-        self.database.schema()
-        return "victoria" if self.spool.form == "victoria" else "influx"
-
-    def _dialect(self) -> Dialect | None:
-        """Return how it escapes names."""
-        form = self._form()
-        return form and (VICTORIA if form == "victoria" else INFLUX)
-
-
 async def _serve(
     options: Options, parts: Parts, served: Served, stop: asyncio.Event, supervisor: Supervisor | None
 ) -> None:
-    """Take events and write them, until ``stop`` is set."""
-    database = parts.database
+    """Take events and write them, and keep the store open, until ``stop`` is set."""
+    database, devices = parts.database, parts.devices
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(database.write(), name="writer") if database else None
+        storing = tasks.create_task(devices.store.run(), name="store") if devices else None
+        watching = tasks.create_task(parts.inspector.run(), name="insights") if parts.inspector else None
         async with (
             _listening(ingress(served, peer=options.ingress_peer), options.ingress_host, options.ingress_port) as page,
             _listening(api(served, cors_origins=options.cors_origins), options.host, options.port) as open_api,
@@ -154,9 +92,29 @@ async def _serve(
             parts.stop()
             if telling:
                 telling.cancel()
-        if database and writing:
-            await database.writer.drain(_WRITER_WITHIN_S)
-            writing.cancel()
+        await asyncio.gather(_stop_writing(database, writing), _stop_watching(parts.inspector, watching))
+        if storing:
+            storing.cancel()
+
+
+async def _stop_writing(database: Database | None, writing: asyncio.Task[None] | None) -> None:
+    """Bring to the database what it takes in a second; the rest is on disk."""
+    if database and writing:
+        await database.writer.drain(_WRITER_WITHIN_S)
+        writing.cancel()
+
+
+async def _stop_watching(inspector: Inspector | None, watching: asyncio.Task[None] | None) -> None:
+    """End the insights, and let them bring what they remember to the store, which may be away."""
+    if inspector is None or watching is None:
+        return
+    watching.cancel()
+    try:
+        async with asyncio.timeout(_STORE_WITHIN_S):
+            await asyncio.wait((watching,))
+            await inspector.close()
+    except TimeoutError:
+        _LOGGER.warning("the store does not answer: what the insights learnt in the last minutes is lost")
 
 
 @asynccontextmanager
@@ -183,6 +141,10 @@ class _Closable(Protocol):
     async def close(self) -> None: ...
 
 
+class _Runnable(Protocol):
+    async def run(self) -> None: ...
+
+
 @asynccontextmanager
 async def _closing[Part: _Closable](part: Part | None) -> AsyncIterator[Part | None]:
     try:
@@ -193,17 +155,19 @@ async def _closing[Part: _Closable](part: Part | None) -> AsyncIterator[Part | N
 
 
 @asynccontextmanager
-async def _running(embedded: VictoriaMetrics | None) -> AsyncIterator[None]:
-    """Keep the embedded database running; stopped last, so that what uses it is done with it."""
-    if embedded is None:
+async def _running(*embedded: _Runnable | None) -> AsyncIterator[None]:
+    """Keep the embedded databases running; stopped last and together, so that what uses them is done with them."""
+    if not any(embedded):
         yield
         return
     async with asyncio.TaskGroup() as tasks:
-        child = tasks.create_task(embedded.run(), name="embedded database")
+        children = [tasks.create_task(child.run(), name=type(child).__name__) for child in embedded if child]
         yield
-        child.cancel()
-        await asyncio.wait((child,), timeout=_CHILD_WITHIN_S)
-        child.cancel()  # the second time by force; nothing happens to one that has ended
+        for child in children:
+            child.cancel()
+        await asyncio.wait(children, timeout=_CHILDREN_WITHIN_S)
+        for child in children:
+            child.cancel()  # the second time by force; nothing happens to one that has ended
 
 
 @asynccontextmanager
@@ -235,7 +199,3 @@ def _own_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as err:
         raise Misconfigured(f"the folder {folder} cannot be made: {err.strerror}; choose another data_dir") from err
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+_POSTGRESQL = Path(__file__).parents[2] / ".tools" / "postgresql" / "bin"
 _READY_WITHIN_S = 30.0
 _STOPPED_WITHIN_S = 15.0
 _LOWEST_PORT, _HIGHEST_PORT = 15_000, 32_768  # the system's own begin there
@@ -30,13 +31,16 @@ class Server:
         folder: Where it keeps its data.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, str], *, log: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: Mapping[str, str], *, log: Path | None = None, store: bool = False
+    ) -> None:
         """Prepare.
 
         Args:
             folder: For its data.
             options: Of the server, by their names.
             log: Where its own words go; None: to where the bench's own go.
+            store: Whether it keeps devices and findings too, in a PostgreSQL of its own.
         """
         self.port = free_port()
         self.folder = folder
@@ -48,6 +52,8 @@ class Server:
             "HOMEIQ_PORT": str(self.port),
             "HOMEIQ_INGRESS_PORT": str(free_port()),
             "HOMEIQ_LOG_LEVEL": "warning",
+            "HOMEIQ_STORE": "on" if store else "off",
+            **({"HOMEIQ_POSTGRESQL": str(_POSTGRESQL)} if store else {}),
             **{f"HOMEIQ_{name.upper()}": value for name, value in options.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None

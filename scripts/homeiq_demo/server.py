@@ -13,6 +13,7 @@ from .process import DemoError, Process, plain_environment, wait_for
 
 COMMAND = ROOT / ".venvs" / "server" / "bin" / "homeiq-server"
 VICTORIA_METRICS = ROOT / ".tools" / "bin" / "victoria-metrics"
+POSTGRESQL = ROOT / ".tools" / "postgresql" / "bin"
 START_S = 30
 
 type Json = dict[str, Any]
@@ -32,6 +33,7 @@ class Server:
             "HOMEIQ_HOST": "127.0.0.1",
             "HOMEIQ_PORT": str(port),
             "HOMEIQ_VICTORIA_METRICS": str(VICTORIA_METRICS),
+            "HOMEIQ_POSTGRESQL": str(POSTGRESQL),
             **(options or {}),
         }
         self.process = Process("homeiq-server", [str(COMMAND)], log=log, env=plain_environment(environment))

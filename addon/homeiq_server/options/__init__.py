@@ -43,6 +43,11 @@ def secret(value: object) -> Secret:
     return Secret(check.text(value))
 
 
+def secret_url(value: object) -> Secret:
+    """Accept the address of a PostgreSQL database and hide it: the password is part of it."""
+    return Secret(check.postgresql_url(value))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
     """How core's ``component_config`` treats the entities that a pattern names.
@@ -271,6 +276,48 @@ class Options:
         "the path of a program",
         "The embedded database's program; not set: victoria-metrics on the PATH.",
     )
+    store: bool = _option(
+        True,
+        check.switch,
+        "switch",
+        "on or off",
+        "Whether devices, their health and findings are kept; off: history alone.",
+    )
+    database_url: Secret | None = _option(
+        None,
+        secret_url,
+        "text",
+        "an address such as postgresql://homeiq:password@192.168.1.10:5432/homeiq",
+        "The PostgreSQL database to keep devices and findings in; not set: the app's own.",
+    )
+    database_owner_url: Secret | None = _option(
+        None,
+        secret_url,
+        "text",
+        "the address of the same database with the role that owns its tables",
+        "Needed with database_url: this role makes and changes the tables, which that one may not.",
+    )
+    database_verify_ssl: bool = _option(
+        True,
+        check.switch,
+        "switch",
+        "on or off",
+        "Whether database_url is reached by TLS with a certificate that is checked; off is for a home network only.",
+    )
+    database_ca_cert: Path | None = _option(
+        None,
+        check.existing_file,
+        "text",
+        "the path of a file in PEM format, such as /ssl/ca.pem",
+        "The certificate authority that signed the certificate of database_url.",
+    )
+    postgresql: Path | None = _option(
+        None,
+        check.existing_folder,
+        "text",
+        "the folder of PostgreSQL's programs, such as /usr/lib/postgresql/17/bin",
+        "The app's own PostgreSQL; not set: the one on the PATH, or the newest in /usr/lib/postgresql.",
+    )
     cors_origins: tuple[str, ...] = _option(
         (),
         check.list_of(check.origin),
@@ -316,6 +363,11 @@ def _shown(default: object) -> str:
 
 def contradictions(given: dict[str, object]) -> Iterator[tuple[str, str]]:
     """Yield the key and the sentence of each combination in ``given`` that cannot work."""
+    yield from _of_influx(given)
+    yield from _of_store(given)
+
+
+def _of_influx(given: dict[str, object]) -> Iterator[tuple[str, str]]:
     if ("influx_username" in given) != ("influx_password" in given):
         yield "influx_password", "and influx_username are needed together"
     if "influx_url" not in given:
@@ -331,3 +383,19 @@ def contradictions(given: dict[str, object]) -> Iterator[tuple[str, str]]:
         yield "influx_token", "is missing: a database with organisations needs one"
     if "ssl_ca_cert" in given and not str(given["influx_url"]).startswith("https:"):
         yield "ssl_ca_cert", "is for https, but influx_url is an http address"
+
+
+def _of_store(given: dict[str, object]) -> Iterator[tuple[str, str]]:
+    if "database_url" not in given:
+        for key in ("database_owner_url", "database_ca_cert"):
+            if key in given:
+                yield key, "is for a database at database_url, which is not set"
+    elif "database_owner_url" not in given:
+        yield "database_owner_url", "is missing: the role of database_url may not make the tables that it uses"
+    elif given["database_url"] == given["database_owner_url"]:
+        yield (
+            "database_owner_url",
+            "is the same as database_url: a role that owns the tables could bypass what they forbid",
+        )
+    if "database_ca_cert" in given and given.get("database_verify_ssl") in (False, "off", "false"):
+        yield "database_ca_cert", "is of no use, because database_verify_ssl is off"

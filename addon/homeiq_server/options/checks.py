@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import voluptuous as vol
 
@@ -16,6 +16,7 @@ type Check[T] = Callable[[object], T]
 
 _BUCKET: Final = re.compile(r"[^\"'`\\\x00-\x1f]{1,255}")
 _RETENTION: Final = re.compile(r"[1-9][0-9]{0,4}[dwy]")
+_URI: Final = re.compile(r"[^\x00-\x1f]{1,4096}")
 _WORD: Final = re.compile(r"[^\x00-\x1f]{1,255}")
 
 
@@ -81,6 +82,33 @@ def http_url(value: object) -> str:
     return parts.geturl().rstrip("/")
 
 
+def postgresql_url(value: object) -> str:
+    """Accept the address of a PostgreSQL database with the role to log in as: a URI of libpq, hosts and parameters too.
+
+    See https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS.
+    """
+    if not isinstance(value, str) or not _URI.fullmatch(value):
+        raise vol.Invalid("this is not a text of one line")
+    try:
+        parts = urlsplit(value)
+        parameters = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+        login, at, hosts = parts.netloc.rpartition("@")
+        ports = [urlsplit(f"//{host}").port for host in hosts.split(",")]
+    except ValueError as err:
+        raise vol.Invalid("this is not an address") from err
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise vol.Invalid("this is not a postgresql:// address")
+    if "@" in login or parts.fragment:
+        raise vol.Invalid("of user and password, @ has to be written as %40, # as %23, : as %3A and / as %2F")
+    if not at or not parts.username:
+        raise vol.Invalid("there is no user in it")
+    if not parts.path.removeprefix("/") or "/" in parts.path.removeprefix("/"):
+        raise vol.Invalid("the database's name is not what follows the host")
+    if 0 in ports or not (hosts or "host" in parameters):
+        raise vol.Invalid("there is no host in it")
+    return value
+
+
 def origin(value: object) -> str:
     """Accept a web origin: scheme, host and port, no path. Not ``*``: an API with a token must not be open to all."""
     if value == "*":
@@ -126,6 +154,14 @@ def folder(value: object) -> Path:
     path = Path(text(value)).expanduser()
     if path.exists() and not path.is_dir():
         raise vol.Invalid("this is a file")
+    return path
+
+
+def existing_folder(value: object) -> Path:
+    """Accept the path of a folder that is there."""
+    path = Path(text(value)).expanduser()
+    if not path.is_dir():
+        raise vol.Invalid("there is no such folder")
     return path
 
 

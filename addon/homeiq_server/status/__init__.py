@@ -4,7 +4,7 @@ Whatever is not ``ok`` comes with a reason, and each reason tells what to do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,6 +19,7 @@ from .shape import (
     GapsStatus,
     GapStatus,
     HistoryStatus,
+    InsightsStatus,
     LatencyStatus,
     LineStatus,
     RateStatus,
@@ -26,6 +27,7 @@ from .shape import (
     SourceStatus,
     SpoolStatus,
     Status,
+    StoreStatus,
 )
 
 
@@ -38,6 +40,8 @@ class Seen:
         started_us: When the server started.
         refusals: Why events are refused at the moment: code and cause.
         latency: Of the writer; the commits' is taken from ``totals``.
+        store: Off unless told otherwise.
+        insights: None when nothing watches the devices.
     """
 
     now_us: int
@@ -49,17 +53,20 @@ class Seen:
     rates: RateStatus
     latency: LatencyStatus
     refusals: Sequence[tuple[str, str]] = ()
+    store: StoreStatus = field(default_factory=StoreStatus)
+    insights: InsightsStatus | None = None
 
 
 def build(seen: Seen) -> Status:
     """Return the status at that instant."""
     totals, spool = seen.totals, _spool(seen)
     faults = list(reasons.faults(seen.refusals, spool))
-    warnings = list(
-        reasons.warnings(
+    warnings = [
+        *reasons.warnings(
             seen.database, spool, now=utc(seen.now_us), silent_s=_silent_s(seen), imbalances=seen.totals.imbalances()
-        )
-    )
+        ),
+        *reasons.of_store(seen.store),
+    ]
     return Status(
         status="unhealthy" if faults else "degraded" if warnings else "ok",
         reasons=faults + warnings,
@@ -82,6 +89,8 @@ def build(seen: Seen) -> Status:
         spool=spool,
         database=seen.database,
         sources=[_source(source) for source in totals.sources],
+        store=seen.store,
+        insights=seen.insights,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from .shape import DatabaseStatus, Reason, SalvageStatus, SpoolStatus
+from .shape import DatabaseStatus, Reason, SalvageStatus, SpoolStatus, StoreStatus
 
 _MEBIBYTE: Final = 1024 * 1024
 _SILENT_AFTER_S: Final = 3_600
@@ -87,6 +87,31 @@ def warnings(
         )
     for imbalance in imbalances:
         yield Reason("counters_disagree", f"The counters do not add up, please report this: {imbalance}.")
+
+
+_HISTORY_GOES_ON: Final = "History goes on; devices and findings cannot be asked for until it is there"
+_STORE_REASONS: Final = {
+    "starting": "{store} is starting. {goes_on}; nothing needs to be done.",
+    "unreachable": "{store} cannot be used ({error}). {goes_on}: {remedy}. It is tried again all the time.",
+    "misconfigured": "{store} cannot be used as it is set up ({error}). {goes_on}: {remedy}.",
+}
+_STORE_REMEDIES: Final = {
+    "unreachable": "check that PostgreSQL runs and that the host in database_url is right",
+    "misconfigured": "mend that there, which is noticed within a minute; or correct database_url, database_owner_url,"
+    " database_ca_cert or database_verify_ssl, then start the app again",
+}
+
+
+def of_store(store: StoreStatus) -> Iterator[Reason]:
+    """Yield why there is nothing to be had of devices and findings; history does not depend on it."""
+    if sentence := _STORE_REASONS.get(store.state):
+        message = sentence.format(
+            store="The app's own PostgreSQL" if store.embedded else "The PostgreSQL at database_url",
+            error=store.error or "it gave no reason",
+            goes_on=_HISTORY_GOES_ON,
+            remedy="mend that, or see the app's log" if store.embedded else _STORE_REMEDIES.get(store.state, ""),
+        )
+        yield Reason(f"store_{store.state}", message)
 
 
 def _of_salvage(salvage: SalvageStatus, now: datetime) -> Iterator[Reason]:

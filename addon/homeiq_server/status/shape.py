@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 type Level = Literal["ok", "degraded", "unhealthy"]
+type StoreState = Literal["off", "starting", "ok", "unreachable", "misconfigured"]
 type DatabaseState = Literal["ok", "starting", "unreachable", "refusing", "misconfigured", "off"]
 
 
@@ -186,6 +187,44 @@ class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
     diverted: int = 0
 
 
+class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The database of devices and findings.
+
+    Attributes:
+        state: See ``StoreState``.
+        embedded: Whether it is our own.
+        version: PostgreSQL's, such as "18.6"; None until it was reached.
+        schema_version: Of our tables; None until it was reached.
+        error: Why all is not well.
+    """
+
+    state: StoreState = "off"
+    embedded: bool = False
+    version: str | None = None
+    schema_version: int | None = None
+    error: str | None = None
+
+
+class InsightsStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What watches the devices.
+
+    Attributes:
+        tracked: Entities that are watched.
+        evicted: Entities that had to be forgotten since the start, because there are too many.
+        evaluated_at: When findings and health were last drawn from them.
+        checkpoint_at: When what is remembered of them was last kept.
+        sources: How many Home Assistants they are of.
+        faults: How many times a fault of our own kept a part from being done, since the start; the log tells more.
+    """
+
+    tracked: int
+    evicted: int
+    evaluated_at: datetime | None
+    checkpoint_at: datetime | None
+    sources: int
+    faults: int = 0
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, as ``GET /api/v1/status`` answers."""
 
@@ -206,3 +245,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     spool: SpoolStatus
     database: DatabaseStatus
     sources: list[SourceStatus]
+    store: StoreStatus
+    insights: InsightsStatus | None

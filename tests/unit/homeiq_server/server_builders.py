@@ -63,8 +63,8 @@ def free_port() -> int:
 
 
 def options(folder: Path, **more: Any) -> Options:  # noqa: ANN401  # each option has its own type
-    """Return options for a server on free ports of loopback."""
-    chosen: dict[str, Any] = {"data_dir": folder, "port": free_port(), "ingress_port": free_port()}
+    """Return options for a server on free ports of loopback, which keeps history alone."""
+    chosen: dict[str, Any] = {"data_dir": folder, "port": free_port(), "ingress_port": free_port(), "store": False}
     return Options(**chosen | more)
 
 

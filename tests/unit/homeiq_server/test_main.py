@@ -32,8 +32,8 @@ EXIT_WITHIN_S = 10
 
 
 async def _start(folder: Path, *arguments: str, **environment: str) -> Process:
-    """Start the command with no options but those named here."""
-    named = {f"HOMEIQ_{key.upper()}": value for key, value in environment.items()}
+    """Start the command with no options but those named here; it keeps history alone."""
+    named = {f"HOMEIQ_{key.upper()}": value for key, value in ({"store": "off"} | environment).items()}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-X",
@@ -212,6 +212,10 @@ async def _is_misconfigured(server: Running) -> bool:
     return bool((await server.client.status())["database"]["state"] == "misconfigured")
 
 
+async def _store_is_unreachable(server: Running) -> bool:
+    return bool((await server.client.status())["store"]["state"] == "unreachable")
+
+
 async def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     async with running(FakeDatabase()) as database:
         async with _running(tmp_path, database) as server:
@@ -229,7 +233,12 @@ async def test_no_secret_is_logged_at_any_level(tmp_path: Path) -> None:
     secret = "marker-7f3a-influx"
     async with running(FakeDatabase(token=secret)) as database:
         named = {"influx_token": secret, "influx_bucket": "b", "influx_org": "o", "log_level": "debug"}
-        async with _running(tmp_path, database, **named) as server:
+        store = {
+            "store": "on",
+            "database_url": "postgresql://homeiq:marker-7f3a-pool@127.0.0.1:1/homeiq",
+            "database_owner_url": "postgresql://owner:marker-7f3a-owner@127.0.0.1:1/homeiq",
+        }
+        async with _running(tmp_path, database, **named, **store) as server:
             token = server.client.bearer["Authorization"].removeprefix("Bearer ")
             await server.client.post(batch([event(1)]))
             await server.client.post(batch([event(2)]), Authorization="Bearer marker-7f3a-guess")
@@ -237,6 +246,7 @@ async def test_no_secret_is_logged_at_any_level(tmp_path: Path) -> None:
             database.token = "changed"
             await server.client.post(batch([event(2)], seq=2))
             await eventually(lambda: _is_misconfigured(server))
+            await eventually(lambda: _store_is_unreachable(server))
             shown = str(await server.client.status())
             assert await server.stop() == 0
     said = server.log + shown

@@ -13,9 +13,12 @@ from homeiq_server.status.shape import (
     DatabaseState,
     DatabaseStatus,
     HistoryStatus,
+    InsightsStatus,
     LatencyStatus,
     RateStatus,
     Status,
+    StoreState,
+    StoreStatus,
 )
 
 HOUR_US = 3_600_000_000
@@ -27,6 +30,8 @@ def _status(
     totals: Totals | None = None,
     database: DatabaseStatus | None = None,
     refusals: tuple[tuple[str, str], ...] = (),
+    store: StoreStatus | None = None,
+    insights: InsightsStatus | None = None,
 ) -> Status:
     return build(
         Seen(
@@ -39,6 +44,8 @@ def _status(
             rates=RateStatus(1.0, 2.0),
             latency=LatencyStatus(),
             refusals=refusals,
+            store=store or StoreStatus(),
+            insights=insights,
         )
     )
 
@@ -77,6 +84,52 @@ def test_the_embedded_database_is_not_blamed_on_an_option() -> None:
 
 def test_history_switched_off_is_no_fault() -> None:
     assert _status(database=DatabaseStatus()).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("starting", "nothing needs to be done"),
+        ("unreachable", "database_url"),
+        ("misconfigured", "database_owner_url"),
+    ],
+)
+def test_a_store_that_is_down_degrades_and_says_that_history_goes_on(state: StoreState, word: str) -> None:
+    status = _status(store=StoreStatus(state=state, error="its own words"))
+    assert (status.status, _codes(status)) == ("degraded", [f"store_{state}"])
+    assert "History goes on" in status.reasons[0].message
+    assert word in status.reasons[0].message
+    assert state == "starting" or "its own words" in status.reasons[0].message
+
+
+def test_the_embedded_store_is_not_blamed_on_an_option() -> None:
+    message = _status(store=StoreStatus(embedded=True, state="unreachable", error="why")).reasons[0].message
+    assert message.startswith("The app's own PostgreSQL cannot be used (why).")
+    assert "database_url" not in message
+
+
+@pytest.mark.parametrize("state", ["off", "ok"])
+def test_a_store_that_is_up_or_switched_off_is_no_fault(state: StoreState) -> None:
+    assert _status(store=StoreStatus(state=state)).status == "ok"
+
+
+def test_metrics_show_store_and_insights() -> None:
+    at = datetime.fromtimestamp(NOW_US / 1e6, UTC)
+    status = _status(
+        store=StoreStatus(state="ok", version="18.6", schema_version=3),
+        insights=InsightsStatus(tracked=7, evicted=2, evaluated_at=at, checkpoint_at=None, sources=1),
+    )
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in StatusCollector(lambda: status).collect()
+        for sample in metric.samples
+    }
+    assert samples["homeiq_store_up",] == 1
+    assert samples["homeiq_store_info", "18.6", "3"] == 1
+    assert (samples["homeiq_store_state", "ok"], samples["homeiq_store_state", "off"]) == (1, 0)
+    assert (samples["homeiq_insights_tracked",], samples["homeiq_insights_evicted_total",]) == (7, 2)
+    assert samples["homeiq_insights_evaluated_timestamp_seconds",] == NOW_US / 1e6
+    assert ("homeiq_insights_checkpoint_timestamp_seconds",) not in samples
 
 
 def _filled(fill: float, **more: Any) -> Totals:  # noqa: ANN401  # each number has its own type

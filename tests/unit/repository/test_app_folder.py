@@ -33,6 +33,7 @@ NOT_THE_USER_S = {
     "ingress_port",
     "ingress_peer",
     "victoria_metrics",
+    "postgresql",
 }
 
 _TYPE = re.compile(
@@ -159,6 +160,11 @@ def test_the_server_takes_every_option_as_the_form_gives_it(tmp_path: Path) -> N
         "spool_limit_mb": 16,
         "when_full": "drop_oldest",
         "drain_lines_per_second": 100,
+        "store": True,
+        "database_url": "postgresql://homeiq:hush@postgres.example/homeiq",
+        "database_owner_url": "postgresql://homeiq_owner:hush@postgres.example/homeiq",
+        "database_verify_ssl": True,
+        "database_ca_cert": str(authority),
         "cors_origins": ["https://grafana.example:3000"],
         "log_level": "debug",
     }
@@ -213,6 +219,12 @@ def test_the_image_installs_the_tested_lock() -> None:
     assert "--no-deps ." in DOCKERFILE
 
 
+def test_the_image_brings_no_database_that_is_made_at_its_installation() -> None:
+    common, _, server = DOCKERFILE.partition("create_main_cluster = false")
+    assert "postgresql-common" in common
+    assert '"postgresql-17=' in server
+
+
 def test_the_image_starts_the_server_itself_so_that_a_signal_reaches_it() -> None:
     assert re.search(r'^CMD \["/opt/homeiq/bin/homeiq-server"\]$', DOCKERFILE, re.MULTILINE)
     assert "homeiq-server" in tomllib.loads((APP / "pyproject.toml").read_text())["project"]["scripts"]
@@ -220,7 +232,8 @@ def test_the_image_starts_the_server_itself_so_that_a_signal_reaches_it() -> Non
 
 def test_the_profile_lets_through_what_the_dockerfile_installs() -> None:
     profile = (APP / "apparmor.txt").read_text()
-    for path in ("/opt/homeiq/bin/*", "/usr/bin/victoria-metrics", "/data/homeiq/**", "/ssl/**"):
+    programs = ("/opt/homeiq/bin/*", "/usr/bin/victoria-metrics", "/usr/lib/postgresql/*/bin/*")
+    for path in (*programs, "/usr/share/postgresql/**", "/data/homeiq/**", "/ssl/**"):
         assert f"  {path} " in profile
     assert profile.count("{") == profile.count("}")
 

@@ -91,6 +91,17 @@ def test_history_may_be_a_word_or_what_yaml_makes_of_it(tmp_path: Path, value: o
         ("extra_tags", "area"),
         ("spool_limit_mb", 1),
         ("drain_lines_per_second", 0),
+        ("database_url", "postgresql://homeiq:geheim@host"),
+        ("database_url", "postgresql://homeiq:geheim@host/"),
+        ("database_url", "postgresql://host/homeiq"),
+        ("database_url", "postgresql://homeiq:geheim@/homeiq"),
+        ("database_url", "postgresql://homeiq:ge@heim@host/homeiq"),
+        ("database_url", "postgresql://homeiq:geheim@host/homeiq#1"),
+        ("database_url", "postgresql://homeiq:geheim@host:port/homeiq"),
+        ("database_url", "postgresql://homeiq:geheim@host/homeiq?sslmode"),
+        ("database_url", "mysql://homeiq:geheim@host/homeiq"),
+        ("database_owner_url", 5),
+        ("postgresql", "/nowhere/bin"),
         ("cors_origins", ["*"]),
         ("cors_origins", ["https://a.example/path"]),
         ("ingress_peer", "supervisor"),
@@ -108,6 +119,7 @@ def test_a_wrong_value_is_refused_with_key_place_shape_and_remedy(tmp_path: Path
     assert "options.json" in faults[0]
     assert f"It must be {shape}" in faults[0]
     assert "Correct it, or remove it" in faults[0]
+    assert "geheim" not in "".join(faults)
 
 
 def test_a_bucket_with_quotes_is_refused(tmp_path: Path) -> None:
@@ -123,6 +135,11 @@ def test_a_bucket_with_quotes_is_refused(tmp_path: Path) -> None:
         ({"influx_url": "http://i", "influx_username": "u"}, "influx_password"),
         ({"influx_token": "t"}, "influx_token"),
         ({"influx_bucket": "b"}, "influx_bucket"),
+        ({"database_url": "postgresql://h@i/d"}, "database_owner_url"),
+        ({"database_owner_url": "postgresql://h@i/d"}, "database_owner_url"),
+        ({"database_url": "postgresql://h@i/d", "database_owner_url": "postgresql://h@i/d"}, "database_owner_url"),
+        ({"database_ca_cert": "/etc/hosts"}, "database_ca_cert"),
+        ({"database_ca_cert": "/etc/hosts", "database_verify_ssl": "off"}, "database_ca_cert"),
     ],
 )
 def test_what_cannot_work_together_is_refused(tmp_path: Path, app: dict[str, str], key: str) -> None:
@@ -142,6 +159,22 @@ def test_what_cannot_work_together_is_refused(tmp_path: Path, app: dict[str, str
 )
 def test_what_each_database_asks_for_is_accepted(tmp_path: Path, given: dict[str, str]) -> None:
     assert _load(tmp_path, {"influx_url": "http://i", **given}).influx_bucket == given.get("influx_bucket")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://homeiq:geheim@192.168.1.10:5432/homeiq",
+        "postgres://homeiq@[fd00::1]/homeiq",
+        "postgresql://homeiq:p%40%2F%23@one:5432,two:5433/homeiq?target_session_attrs=read-write",
+        "postgresql://homeiq@/homeiq?host=/run/postgresql",
+    ],
+)
+def test_every_kind_of_postgresql_s_address_is_accepted(tmp_path: Path, url: str) -> None:
+    options = _load(tmp_path, {"database_url": url, "database_owner_url": url.replace("homeiq", "owner", 1)})
+    assert options.database_url
+    assert options.database_url.reveal() == url
+    assert url not in repr(options)
 
 
 def test_an_unknown_key_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
