@@ -4,9 +4,8 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Final, NoReturn
 
 from homeiq_server.errors import HomeIQError
 
-from . import leash
+from . import leashed
+from .account import Account
 from .child_log import ChildLog, ParseLine
 from .pid_file import PidFile
 
@@ -24,7 +24,6 @@ _LOGGER = logging.getLogger(__name__)
 _ASK_EVERY_S: Final = 0.1
 _STEADY_S: Final = 60  # having run so long, an end is no further failure of the same kind
 _LAST_LINES_S: Final = 1  # a grandchild that outlives its parent may hold the pipe for ever
-_PASSED_ON: Final = ("PATH", "TZ", "LANG", "TMPDIR")  # not the rest: it holds the Supervisor's token
 
 
 class State(StrEnum):
@@ -48,8 +47,10 @@ class Program:
         name: For people; the log and the errors use it.
         command: The executable's path and its arguments.
         folder: Its data, held by one process at a time; made when missing. A file beside it notes by which.
-        ready: Whether it serves by now; must answer soon.
+        ready: Whether it serves by now; asked ten times a second. What it raises ends the program, to be tried again.
         parse: Reads a line of its log.
+        prepare: Awaited before each start, when no process of ours holds the folder. What it raises puts the start off.
+        account: As whom it runs; None: as the server does.
         ready_within_s: Killed and started again when not ready by then.
         stop_signal: Asks it to stop in order; also sent when the server dies.
         grace_s: Killed when still there so long after ``stop_signal``.
@@ -62,6 +63,8 @@ class Program:
     folder: Path
     ready: Callable[[], Awaitable[bool]]
     parse: ParseLine
+    prepare: Callable[[], Awaitable[None]] | None = None
+    account: Account | None = None
     ready_within_s: float = 120
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 6
@@ -104,8 +107,8 @@ class Child:
             while True:
                 try:
                     await self._live()
-                except (HomeIQError, OSError) as err:  # OSError: no process, no disk
-                    self._failed(err)
+                except* (HomeIQError, OSError) as group:  # OSError: no process, no disk
+                    self._failed(group.exceptions[0])
                 await asyncio.sleep(self._pause())
         finally:
             self.state = State.STOPPED
@@ -120,6 +123,8 @@ class Child:
         self.state = State.STARTING
         self._program.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self._pid_file.evict(self._program.stop_signal, grace_s=self._program.grace_s)
+        if self._program.prepare:
+            await self._program.prepare()
         process = await self._start()
         log = ChildLog(_LOGGER.getChild(self._program.name), self._program.parse)
         async with asyncio.TaskGroup() as tasks:
@@ -134,22 +139,13 @@ class Child:
                 await self._end(process)
                 await asyncio.wait((forwarding,), timeout=_LAST_LINES_S)
                 forwarding.cancel()
+                process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - the pipe, if somebody else holds it
         raise _Ended(self._how_it_ended(process, log, in_time=in_time))
 
     async def _start(self) -> Process:
-        """Start the program as the leader of a session of its own: a Ctrl-C in a terminal is for the server alone."""
         program = self._program
-        bare_python = (sys.executable, "-I", "-S", leash.__file__)
-        process = await asyncio.create_subprocess_exec(
-            *bare_python,
-            str(int(program.stop_signal)),
-            str(os.getpid()),
-            *program.command,
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-            start_new_session=True,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        process = await leashed.start(
+            program.command, stop_signal=program.stop_signal, account=program.account, stdout=PIPE, stderr=STDOUT
         )
         self.generation += 1
         self.pid = process.pid
@@ -202,7 +198,7 @@ class Child:
             how = f"ended with exit code {code}"
         return f"{self._program.name} {how}" + (f": {log.last_error}" if log.last_error else "")
 
-    def _failed(self, err: HomeIQError | OSError) -> None:
+    def _failed(self, err: Exception) -> None:
         self.state, self.error = State.WAITING, str(err)
         now = time.monotonic()
         if self._running_since is not None and now - self._running_since > _STEADY_S:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from homeiq_server.embedded.account import unprivileged
 from homeiq_server.embedded.child import Child, Program, State
 from homeiq_server.embedded.pid_file import ProcessId
+from homeiq_server.errors import Misconfigured
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True);" + SLEEP
@@ -34,9 +36,9 @@ def open_files() -> int:
 
 def program(folder: Path, code: str, ready: Callable[[], Awaitable[bool]], **changed: object) -> Program:
     usual: dict[str, object] = {"pause_s": 0.01, "longest_pause_s": 0.02, "ready_within_s": 30, "grace_s": 10}
+    usual["command"] = (sys.executable, "-I", "-S", "-c", code)
     return Program(
         name="Sleeper",
-        command=(sys.executable, "-I", "-S", "-c", code),
         folder=folder / "sleeper",
         ready=ready,
         parse=parse,
@@ -179,6 +181,63 @@ async def test_what_a_child_started_ends_with_it(tmp_path: Path, caplog: pytest.
         grandchild = int(next(line for line in caplog.messages if line.startswith("parent")).split()[1])
         assert ProcessId.of(grandchild)
     await until(lambda: ProcessId.of(grandchild) is None)
+
+
+async def test_a_start_that_cannot_be_prepared_is_put_off_and_tried_again(tmp_path: Path) -> None:
+    prepared = 0
+
+    async def prepare() -> None:
+        nonlocal prepared
+        prepared += 1
+        if prepared < 3:
+            raise Misconfigured(f"no, {prepared}")
+
+    child = Child(program(tmp_path, SLEEP, at_once, prepare=prepare))
+    errors = set()
+
+    def has_started() -> bool:
+        errors.add(child.error)
+        return child.state is State.RUNNING
+
+    async with supervised(child):
+        await until(has_started)
+        assert (child.generation, child.error, prepared) == (1, None, 3)
+    assert errors <= {None, "no, 1", "no, 2"}
+
+
+async def test_a_child_that_cannot_be_made_ready_is_ended_and_tried_again(tmp_path: Path) -> None:
+    asked: list[int | None] = []
+
+    async def ready() -> bool:
+        asked.append(child.pid)
+        if len(asked) < 3:
+            raise Misconfigured(f"no, {len(asked)}")
+        return True
+
+    child = Child(program(tmp_path, SLEEP, ready))
+    async with supervised(child):
+        await until(lambda: child.state is State.RUNNING)
+        assert child.generation == 3
+        first, second, third = asked
+        assert first
+        assert second
+        assert ProcessId.of(first) is ProcessId.of(second) is None
+        assert child.pid == third
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+async def test_root_s_child_runs_as_its_account_with_no_group_of_root(tmp_path: Path) -> None:
+    account = unprivileged()
+    assert account
+    async with supervised(
+        Child(program(tmp_path, "", at_once, account=account, command=("/bin/sleep", "600")))
+    ) as child:
+        pid = await running_as_itself(child)
+        status = dict(line.split(b":\t", 1) for line in shown(pid, "status").splitlines())
+        assert status[b"Uid"].split() == [str(account.uid).encode()] * 4
+        assert status[b"Gid"].split() == [str(account.gid).encode()] * 4
+        assert status[b"Groups"].split() == []
+    assert ProcessId.of(pid) is None
 
 
 async def test_a_child_sees_nothing_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
