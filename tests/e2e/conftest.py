@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -28,10 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can enter, unlike pytest's own: PostgreSQL does not run as root, should we do so."""
+    with tempfile.TemporaryDirectory(prefix="homeiq-home-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
-    folder = tmp_path_factory.mktemp("home")
-    async with open_home(folder, name="Test home", integrations=("demo", "probe"), custom_components=PROBE) as opened:
+async def home(open_folder: Path) -> AsyncIterator[Home]:
+    async with open_home(
+        open_folder, name="Test home", integrations=("demo", "probe"), custom_components=PROBE
+    ) as opened:
         yield opened
 
 

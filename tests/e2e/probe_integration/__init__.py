@@ -10,6 +10,7 @@ from homeassistant.components.recorder.models import StatisticData, StatisticMea
 from homeassistant.components.recorder.statistics import async_import_statistics
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, State, SupportsResponse
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util.json import JsonObjectType
 
@@ -35,7 +36,18 @@ SPECIAL: Final = {
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Offer the actions."""
     del config
-    for action in (set_state, remove, burst, listeners, hold_at_most, live_through, keep_statistics):
+    for action in (
+        set_state,
+        remove,
+        burst,
+        listeners,
+        hold_at_most,
+        live_through,
+        keep_statistics,
+        devices,
+        rename,
+        disappear,
+    ):
         hass.services.async_register(DOMAIN, action.__name__, action, supports_response=SupportsResponse.ONLY)
     return True
 
@@ -107,6 +119,29 @@ async def keep_statistics(call: ServiceCall) -> ServiceResponse:
     hours = [StatisticData(start=start + timedelta(hours=n), mean=n, min=n, max=n) for n in range(call.data["hours"])]
     async_import_statistics(call.hass, metadata, hours)
     return {"hours": len(hours)}
+
+
+async def devices(call: ServiceCall) -> ServiceResponse:
+    """Return the names of all devices by their ids, as people see them."""
+    return {device.id: device.name_by_user or device.name for device in dr.async_get(call.hass).devices}
+
+
+async def rename(call: ServiceCall) -> ServiceResponse:
+    """Give a device another name, or its own again (``None``)."""
+    dr.async_get(call.hass).async_update_device(call.data["device_id"], name_by_user=call.data["name"])
+    return {}
+
+
+async def disappear(call: ServiceCall) -> ServiceResponse:
+    """Make a device, and take it away again some time later."""
+    registry = dr.async_get(call.hass)
+    [entry] = call.hass.config_entries.async_entries("demo")
+    made = registry.async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, call.data["name"])}, name=call.data["name"]
+    )
+    await asyncio.sleep(call.data["after_s"])
+    registry.async_remove_device(made.id)
+    return {"device_id": made.id}
 
 
 def _seen(state: State | None) -> JsonObjectType:
