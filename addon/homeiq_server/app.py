@@ -1,8 +1,8 @@
 """Builds every part and runs them together; the only file that knows all the others.
 
 Start and stop are nested: what others use starts before them and stops after them. However a part hangs, the stop takes
-at most 9 s: 1.5 s for each listener's requests, 1 s for the writer and, beside it, the store, 2 s for the spool, 3 s for both embedded
-databases. What was acknowledged is on disk all the while. The start waits for no database.
+at most 9 s: 1.5 s for each listener's requests, 1 s for the writer and beside it the store, 2 s for the spool, 3 s for
+both embedded databases. What was acknowledged is on disk all the while. The start waits for no database.
 """
 
 import asyncio

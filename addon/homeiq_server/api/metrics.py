@@ -122,6 +122,10 @@ def _store(status: Status) -> Iterator[Metric]:
         yield GaugeMetricFamily("homeiq_insights_tracked", "Entities that are watched.", insights.tracked)
         yield CounterMetricFamily("homeiq_insights_evicted", "Entities forgotten for lack of room.", insights.evicted)
         yield CounterMetricFamily("homeiq_insights_faults", "Faults of our own in watching.", insights.faults)
+        conditions = GaugeMetricFamily("homeiq_conditions", "What is wrong with devices now.", labels=["kind"])
+        for kind, count in insights.conditions.items():
+            conditions.add_metric([kind], count)
+        yield conditions
 
 
 def _gauges(status: Status) -> Iterator[Metric]:

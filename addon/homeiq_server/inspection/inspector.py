@@ -7,7 +7,7 @@ told what was known is not observed; that is a gap for the engines, and they kno
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -43,6 +43,7 @@ class Inspector:
         self._now_us = now_us
         self._sources = Sources()
         self._pending: defaultdict[str, Pending] = defaultdict(Pending)
+        self._conditions: dict[str, Counter[str]] = {}
         self._restored = False
         self._outdated = False
         self._evaluated_us: int | None = None
@@ -98,6 +99,7 @@ class Inspector:
         for source in self._sources:
             if source.heard:
                 evaluation = await evaluate(source.engine, self._now_us())
+                self._conditions[source.name] = Counter(condition.kind.value for condition in evaluation.conditions)
                 await bring(self._store, HOME, source.engine, evaluation, self._pending[source.name])
         self._evaluated_us = self._now_us()
 
@@ -115,6 +117,7 @@ class Inspector:
             evaluated_at=utc_or_none(self._evaluated_us),
             checkpoint_at=utc_or_none(self._checkpoint_us),
             sources=len(engines),
+            conditions=sum(self._conditions.values(), Counter()),
             faults=self._faults,
         )
 

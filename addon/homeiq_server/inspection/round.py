@@ -40,6 +40,13 @@ async def bring(store: Tenants, tenant_id: str, engine: Engine, evaluation: Eval
     taken: list[Hour] = []
     try:
         async with store.tenant(tenant_id) as connection:
+            await health.save(connection, tenant_id, evaluation.at_us, evaluation.health)
+            pending.facts.update(engine.take_changed_facts())
+            await facts.save(connection, tenant_id, pending.facts)
+            taken = engine.take_hours()
+            for some in batched(taken, _HOURS_AT_ONCE, strict=False):
+                await hours.add(connection, tenant_id, engine.source, some)
+            # Last, because it holds up whoever mutes a finding meanwhile.
             await findings.reconcile(
                 connection,
                 tenant_id,
@@ -49,12 +56,6 @@ async def bring(store: Tenants, tenant_id: str, engine: Engine, evaluation: Eval
                 settled=evaluation.settled,
                 evaluated=None,
             )
-            await health.save(connection, tenant_id, evaluation.at_us, evaluation.health)
-            pending.facts.update(engine.take_changed_facts())
-            await facts.save(connection, tenant_id, pending.facts)
-            taken = engine.take_hours()
-            for some in batched(taken, _HOURS_AT_ONCE, strict=False):
-                await hours.add(connection, tenant_id, engine.source, some)
     except BaseException:
         engine.give_back_hours(taken)
         raise

@@ -214,6 +214,7 @@ class InsightsStatus(msgspec.Struct, frozen=True, kw_only=True):
         evaluated_at: When findings and health were last drawn from them.
         checkpoint_at: When what is remembered of them was last kept.
         sources: How many Home Assistants they are of.
+        conditions: By kind of finding, how many held when that was last drawn; muted ones too.
         faults: How many times a fault of our own kept a part from being done, since the start; the log tells more.
     """
 
@@ -222,6 +223,7 @@ class InsightsStatus(msgspec.Struct, frozen=True, kw_only=True):
     evaluated_at: datetime | None
     checkpoint_at: datetime | None
     sources: int
+    conditions: Mapping[str, int] = {}
     faults: int = 0
 
 

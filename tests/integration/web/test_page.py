@@ -113,7 +113,7 @@ async def test_a_finding_is_muted_found_among_the_muted_and_unmuted(server: Clie
         page = opened.page
         await page.get_by_role("heading", name="Kitchen window: the battery ends soon").wait_for()
         await page.get_by_role("button", name="Mute", exact=True).click()
-        await page.get_by_text("Nothing: no device gives reason for it.").wait_for()
+        await page.get_by_text("Nothing: every device does what it should").wait_for()
         await page.get_by_label("Show").select_option("muted")
         await page.get_by_role("button", name="Unmute").click()
         await page.get_by_text("Nothing is muted.").wait_for()

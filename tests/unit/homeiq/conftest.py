@@ -12,9 +12,10 @@ from homeassistant.core import HomeAssistant
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 # Imported before any Home Assistant mounts its config folder, whose own custom_components would hide ours.
-from custom_components.homeiq import forwarder, slow_lane
+from custom_components.homeiq import forwarder, registry_sync, slow_lane
 from tests.unit.homeiq.entries import Entry, app_entry, set_up
 from tests.unit.homeiq.fake_app import FakeApp
+from tests.unit.homeiq.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +45,16 @@ def recorder_config() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the waits of the forwarder and of the backfill, not their order."""
+    """Shorten the waits of whoever sends, not their order."""
     monkeypatch.setattr(slow_lane, "PAUSE_S", 0.01)
     monkeypatch.setattr(slow_lane, "LONGEST_BACKOFF_S", 0.2)
     monkeypatch.setattr(forwarder, "GATHER_S", 0.01)
     monkeypatch.setattr(forwarder, "PROBE_S", 0.02)
     monkeypatch.setattr(forwarder, "BACKOFF_S", 0.01)
     monkeypatch.setattr(forwarder, "LONGEST_BACKOFF_S", 0.2)
+    monkeypatch.setattr(registry_sync, "DEBOUNCE_S", 0.01)
+    monkeypatch.setattr(registry_sync, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(registry_sync, "LONGEST_BACKOFF_S", 0.2)
 
 
 @pytest.fixture
@@ -62,6 +66,7 @@ async def app(_integration: None) -> AsyncIterator[FakeApp]:
     fake.hold.set()
     fake.hold_info.set()
     fake.past.hold.set()
+    fake.store.hold.set()
     await fake.stop()
 
 
@@ -69,3 +74,10 @@ async def app(_integration: None) -> AsyncIterator[FakeApp]:
 async def entry(hass: HomeAssistant, app: FakeApp) -> Entry:
     """A loaded entry."""
     return await set_up(hass, app_entry(hass, app))
+
+
+@pytest.fixture
+async def known(entry: Entry, app: FakeApp) -> Entry:
+    """A loaded entry whose registries the app has; the findings that a test makes up are of this Home Assistant."""
+    await eventually(lambda: app.store.snapshots)
+    return entry

@@ -45,6 +45,11 @@ async def set_up(hass: HomeAssistant, entry: Entry) -> Entry:
     return entry
 
 
+async def poll_insights(entry: Entry) -> None:
+    """Ask the app what it says of devices now."""
+    await entry.runtime_data.insights.async_refresh()
+
+
 def buffer_of(entry: Entry) -> Buffer:
     buffer: Buffer = entry.runtime_data.forwarder.buffer
     return buffer

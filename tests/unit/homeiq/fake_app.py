@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.unit.homeiq.fake_past import FakePast
+from tests.unit.homeiq.fake_store import FakeStore
 from tests.unit.homeiq.problems import problem
 
 __all__ = ["SERVER_ID", "TOKEN", "FakeApp", "problem"]
@@ -41,6 +42,7 @@ class FakeApp:
         hold_info: While it is not set, whoever asks who this is waits.
         server_id: None to be somebody else altogether.
         past: Its gaps, and what fills them.
+        store: Its devices, and their findings.
     """
 
     token: str = TOKEN
@@ -70,6 +72,7 @@ class FakeApp:
     status_code: int = 200
     hold_info: asyncio.Event = field(default_factory=asyncio.Event)
     past: FakePast = field(default_factory=FakePast)
+    store: FakeStore = field(default_factory=FakeStore)
     _handling: int = 0
     _runner: web.AppRunner | None = None
 
@@ -96,6 +99,7 @@ class FakeApp:
                 web.get("/api/v1/status", self._with_token(self._status)),
                 web.post("/api/v1/events", self._with_token(self._counted)),
                 *(web.route(method, path, self._with_token(serve)) for method, path, serve in self.past.routes),
+                *(web.route(method, path, self._with_token(serve)) for method, path, serve in self.store.routes),
             ]
         )
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -153,6 +157,7 @@ class FakeApp:
                 "rates": {"events_per_minute": 12.5, "lines_written_per_minute": 11.0},
                 "latency": {"write_p50_s": 0.01, "write_p99_s": 0.25},
                 "database": self.database,
+                "store": {"state": self.store.state},
             }
         )
 

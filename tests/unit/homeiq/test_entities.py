@@ -90,7 +90,7 @@ async def test_all_entities_belong_to_one_service_that_opens_the_app(hass: HomeA
     assert device.configuration_url == "homeassistant://app/local_homeiq"
     assert {entity.device_id for entity in entities} == {device.id}
     assert all(entity.unique_id.startswith(f"{SERVER_ID}_") for entity in entities)
-    assert len(entities) == 13
+    assert len(entities) == 17
 
 
 async def test_the_diagnostics_tell_all_but_the_token(hass: HomeAssistant, app: FakeApp) -> None:

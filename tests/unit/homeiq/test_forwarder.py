@@ -255,4 +255,4 @@ async def test_what_the_options_leave_out_is_not_forwarded(hass: HomeAssistant, 
     hass.states.async_set("light.kitchen", "on")
     await eventually(lambda: of(app, "light.kitchen"))
 
-    assert {entity_id.split(".")[0] for entity_id, _ in app.states} <= {"light", "binary_sensor"}
+    assert {entity_id.split(".")[0] for entity_id, _ in app.states} <= {"light", "binary_sensor", "event"}

@@ -50,7 +50,8 @@ async def test_reloads_while_the_app_is_away_leave_nothing_either(hass: HomeAssi
     await hass.async_block_till_done()
 
     assert dict(hass.bus.async_listeners()) == listeners
-    assert len(tasks_of_homeiq()) <= 3  # the forwarder, the backfill, and the status refresh that was asked for
+    # The forwarder, the backfill, the registries, the reports, and the status refresh that was asked for.
+    assert len(tasks_of_homeiq()) <= 5
 
 
 async def test_nothing_blocks_the_event_loop(

@@ -117,7 +117,9 @@ def test_metrics_show_store_and_insights() -> None:
     at = datetime.fromtimestamp(NOW_US / 1e6, UTC)
     status = _status(
         store=StoreStatus(state="ok", version="18.6", schema_version=3),
-        insights=InsightsStatus(tracked=7, evicted=2, evaluated_at=at, checkpoint_at=None, sources=1),
+        insights=InsightsStatus(
+            tracked=7, evicted=2, evaluated_at=at, checkpoint_at=None, sources=1, conditions={"missing_integration": 1}
+        ),
     )
     samples = {
         (sample.name, *sample.labels.values()): sample.value
@@ -129,6 +131,7 @@ def test_metrics_show_store_and_insights() -> None:
     assert (samples["homeiq_store_state", "ok"], samples["homeiq_store_state", "off"]) == (1, 0)
     assert (samples["homeiq_insights_tracked",], samples["homeiq_insights_evicted_total",]) == (7, 2)
     assert samples["homeiq_insights_evaluated_timestamp_seconds",] == NOW_US / 1e6
+    assert samples["homeiq_conditions", "missing_integration"] == 1
     assert ("homeiq_insights_checkpoint_timestamp_seconds",) not in samples
 
 

@@ -24,7 +24,21 @@ import yaml  # noqa: E402
 from awesomeversion import AwesomeVersion, AwesomeVersionStrategy  # noqa: E402
 from homeassistant.loader import Manifest  # noqa: E402
 
-from custom_components.homeiq import binary_sensor, config_flow, errors, issues, options, sensor, services  # noqa: E402
+from custom_components.homeiq import (  # noqa: E402
+    binary_sensor,
+    config_flow,
+    device_sensor,
+    errors,
+    event,
+    finding_actions,
+    finding_issues,
+    insight_sensor,
+    issues,
+    options,
+    repairs,
+    sensor,
+    services,
+)
 from custom_components.homeiq.const import DOMAIN  # noqa: E402
 
 URL = probatio.Match(r"^https://(?!www\.home-assistant\.io/integrations)")
@@ -90,8 +104,8 @@ def app_errors() -> set[str]:
 
 def raised_by_actions() -> set[str]:
     """Return the keys of what else an action can say."""
-    source = (FOLDER / "services.py").read_text(encoding="utf-8")
-    return set(re.findall(r'(?:translation_key=|_failed\()"(\w+)"', source))
+    sources = [(FOLDER / name).read_text(encoding="utf-8") for name in ("services.py", "finding_actions.py")]
+    return set(re.findall(r'(?:translation_key=|_failed\()"(\w+)"', "".join(sources)))
 
 
 def test_the_manifest_is_one_that_hassfest_takes() -> None:
@@ -144,9 +158,16 @@ def test_every_field_has_a_name_and_a_description(step: str, schema: probatio.Sc
     assert set(ENGLISH["config"]["step"][step]["data_description"]) == fields
 
 
-@pytest.mark.parametrize("section", ["include", "exclude"])
-def test_every_field_of_the_options_has_a_name_and_a_description(section: str) -> None:
-    fields = {str(key) for key in options._lists([], {}).schema}
+@pytest.mark.parametrize(
+    ("section", "schema"),
+    [
+        ("include", options._lists([], {})),
+        ("exclude", options._lists([], {})),
+        ("devices", options._devices({})),
+    ],
+)
+def test_every_field_of_the_options_has_a_name_and_a_description(section: str, schema: probatio.Schema) -> None:
+    fields = {str(key) for key in schema.schema}
     translated = ENGLISH["options"]["step"]["init"]["sections"][section]
 
     assert set(translated["data"]) == set(translated["data_description"]) == fields
@@ -164,14 +185,22 @@ def test_every_error_of_the_link_has_its_texts() -> None:
 
 
 def test_every_issue_has_its_texts() -> None:
-    assert set(ENGLISH["issues"]) == {*issues._VERSION_KEYS, *(notice.key for notice in issues._NOTICES)}
+    of_findings = {finding_issues.FINDING, finding_issues.MORE_FINDINGS}
+    fix = ENGLISH["issues"][finding_issues.FINDING]["fix_flow"]
+
+    assert set(ENGLISH["issues"]) == {*issues._VERSION_KEYS, *(one.key for one in issues._NOTICES), *of_findings}
+    assert set(fix["step"]["init"]["menu_options"]) == set(repairs.MENU)
+    assert all(hasattr(repairs.FindingRepairFlow, f"async_step_{step}") for step in (*fix["step"], *repairs.MENU))
+    assert set(fix["abort"]) == set(re.findall(r'reason="(\w+)"', Path(repairs.__file__).read_text(encoding="utf-8")))
 
 
 def test_every_entity_has_a_name_and_an_icon() -> None:
-    sensors = {one.translation_key for one in (*sensor.APP_SENSORS, *sensor.BUFFER_SENSORS)}
+    of_devices = (*insight_sensor.INSIGHT_SENSORS, *device_sensor.DEVICE_SENSORS)
+    sensors = {one.translation_key for one in (*sensor.APP_SENSORS, *sensor.BUFFER_SENSORS, *of_devices)}
 
     assert set(ENGLISH["entity"]["sensor"]) == sensors
     assert set(ENGLISH["entity"]["binary_sensor"]) == {binary_sensor.CONNECTIVITY.translation_key}
+    assert set(ENGLISH["entity"]["event"]) == set(read("icons.json")["entity"]["event"]) == {event.FINDING.key}
     assert set(read("icons.json")["entity"]["sensor"]) == sensors  # the binary sensor's device class has an icon
 
 
@@ -194,6 +223,8 @@ def test_every_action_and_each_of_its_fields_is_described() -> None:
     schemas = {
         services.BACKFILL: services.BACKFILL_SCHEMA,
         services.IMPORT_STATISTICS: services.IMPORT_STATISTICS_SCHEMA,
+        finding_actions.MUTE_FINDING: finding_actions.MUTE_FINDING_SCHEMA,
+        finding_actions.DEVICE_REPORT: finding_actions.DEVICE_REPORT_SCHEMA,
     }
     fields = {action: {str(key) for key in schema.schema} for action, schema in schemas.items()}
 

@@ -58,7 +58,8 @@ async def test_without_the_token_nothing_is_taken(client: Client, path: str, hea
 
 @every_route
 async def test_the_page_on_its_own_listener_cannot_send(client: Client, path: str) -> None:
-    answer = await client.ask("POST", client.page + path, data=json.dumps(ROUTES[path]).encode())
+    as_the_page = {"X-HomeIQ-Page": "1"}
+    answer = await client.ask("POST", client.page + path, data=json.dumps(ROUTES[path]).encode(), headers=as_the_page)
     assert answer.status in (404, 405)
 
 

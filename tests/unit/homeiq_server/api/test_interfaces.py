@@ -93,7 +93,9 @@ async def test_what_a_browser_adds_by_itself_is_not_enough_to_send(client: Clien
 
 
 async def test_the_page_cannot_be_used_to_send(client: Client) -> None:
-    assert (await client.ask("POST", f"{client.page}/api/v1/events", data=b"{}")).status == 404
+    events = f"{client.page}/api/v1/events"
+    assert (await client.ask("POST", events, data=b"{}")).status == 403
+    assert (await client.ask("POST", events, data=b"{}", headers={"X-HomeIQ-Page": "1"})).status == 404
 
 
 async def test_the_page_answers_its_peer_alone(tmp_path: Path) -> None:
