@@ -41,12 +41,13 @@ function about(device) {
   ]);
 }
 
-function health({ health: judged, health_history: history }) {
-  if (!judged) return [empty("Not judged yet.")];
+function health(device) {
+  const { health: judged, health_history: history } = device;
+  if (!judged) return [element("p", {}, ...healthText(device))];
   const lost = judged.deductions.map(({ name, points, since }) => [name.replaceAll("_", " "), `−${points}`, at(since)]);
   const end = judged.battery_end;
   return [
-    element("p", { class: "score" }, ...healthText(judged)),
+    element("p", { class: "score" }, ...healthText(device)),
     ...(judged.state === "learning" ? [empty("Too little was seen of it so far to say anything.")] : []),
     ...(judged.state === "affected" ? [empty("Something that it depends on is down; see there.")] : []),
     ...(lost.length ? [table(["For", "Points", "Since"], lost, "")] : []),

@@ -15,7 +15,8 @@ form.addEventListener("input", () => refreshDevices());
 form.addEventListener("submit", (event) => event.preventDefault());
 more.addEventListener("click", () => next(asked));
 
-export function healthText(health) {
+export function healthText({ health, entry_type: type, disabled_by: disabled }) {
+  if (type === "service" || disabled) return [disabled ? "disabled" : "no thing, a service"];
   if (!health) return [mark("idle"), "not judged yet"];
   return [mark(LOOKS[health.state]), health.score === null ? HEALTHS[health.state] : `${health.score}`];
 }
@@ -28,7 +29,7 @@ function row(device) {
     [element("a", { href: `#device/${encodeURIComponent(device.id)}` }, device.name)],
     [device.area ?? "–"],
     [device.integration ?? "–"],
-    healthText(device.health),
+    healthText(device),
     [device.findings.map(kindText).join(", ")],
     [facts?.battery_level == null ? (facts?.battery_low ? "low" : "–") : `${value.format(facts.battery_level)} %`],
     [facts?.last_seen_at ? ago(facts.last_seen_at) : "–"],

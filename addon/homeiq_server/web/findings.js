@@ -2,7 +2,7 @@
 
 import { ago, ask, at, day, element, empty, mark, show, tell } from "./dom.js";
 
-const SHOWN = 100;
+const SHOWN = 500;
 const DAY_MS = 86400000;
 const LOOKS = { 5: "bad", 4: "bad", 3: "warn", 2: "wait", 1: "idle" };
 const SEVERITIES = { 5: "critical", 4: "high", 3: "medium", 2: "low", 1: "for information" };
@@ -64,17 +64,27 @@ export function card(finding, changed, { linked = true } = {}) {
 }
 
 const NONE = {
-  open: "Nothing: no device gives reason for it.",
+  open: "Nothing: every device does what it should, as far as can be told.",
   muted: "Nothing is muted.",
   resolved: "Nothing was found yet that went away again.",
 };
+
+// Untidiness waits behind one line for each kind: it is for a rainy day.
+function tidying(findings, changed) {
+  const kinds = Map.groupBy(findings, ({ kind }) => kind);
+  return [...kinds].map(([kind, some]) => element("details", { class: "finding" },
+    element("summary", {}, `${kind.replaceAll("_", " ")}: ${some.length}`), ...some.map((finding) => card(finding, changed))));
+}
 
 export async function showFindings(which) {
   const query = { limit: SHOWN, state: which === "resolved" ? "resolved" : "open", muted: which === "resolved" ? "" : String(which === "muted") };
   const { findings, next_cursor: more } = await ask("api/v1/findings", query);
   const changed = () => showFindings(which);
-  const bySeverity = which === "resolved" ? findings : findings.toSorted((one, other) => other.severity - one.severity);
+  const urgent = findings.filter(({ severity }) => severity > 1).toSorted((one, other) => other.severity - one.severity);
+  const shown = which === "open" ? urgent : findings;
+  const untidy = which === "open" ? findings.filter(({ severity }) => severity <= 1) : [];
   show("findings",
-    ...(bySeverity.length ? bySeverity.map((finding) => card(finding, changed)) : [empty(NONE[which])]),
+    ...(shown.length ? shown.map((finding) => card(finding, changed)) : [empty(NONE[which])]),
+    ...(untidy.length ? [element("h3", { class: "tidying" }, "To tidy up"), ...tidying(untidy, changed)] : []),
     ...(more ? [empty(`The newest ${SHOWN} are shown; the API lists all.`)] : []));
 }
