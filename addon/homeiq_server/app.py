@@ -55,7 +55,7 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
         _closing(Database(options, spool, embedded) if options.history else None) as database,
         _closing(PrometheusProxy(embedded.url) if embedded else None) as proxy,
     ):
-        parts = Parts(spool, database, devices, schema=options.schema)
+        parts = Parts(spool, database, devices, schema=options.schema, hourly_days=options.hourly_days)
         served = Served(
             intake=parts.intake,
             backfill=parts.backfill,

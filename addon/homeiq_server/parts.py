@@ -37,12 +37,20 @@ class Parts:
         lines: Fills it with what other clients send.
     """
 
-    def __init__(self, spool: Spool, database: Database | None, devices: DeviceDatabase | None, *, schema: str) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        database: Database | None,
+        devices: DeviceDatabase | None,
+        *,
+        schema: str,
+        hourly_days: int,
+    ) -> None:
         self.spool = spool
         self.database = database
         self.devices = devices
         self._schema_name = schema
-        self.inspector = Inspector(devices.store) if devices else None
+        self.inspector = Inspector(devices.store, hourly_days=hourly_days) if devices else None
         labels, points = KnownLabels(spool), database.schema if database else HistoryOff
         self.intake = EventIntake(spool, points, labels, observe=self.inspector.observe if self.inspector else None)
         self.backfill = EventIntake(spool, points, labels, name="backfill")

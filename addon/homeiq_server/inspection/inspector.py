@@ -31,15 +31,18 @@ ROUND_S: Final = 60
 CHECKPOINT_ROUNDS: Final = 5
 _AGAIN_S: Final = 5
 _DAY_S: Final = 86_400
-_HOURS_KEPT_US: Final = 30 * _DAY_S * 1_000_000
 _HISTORY_KEPT_US: Final = 90 * _DAY_S * 1_000_000
 
 
 class Inspector:
     """The insights of one server, for the tenant ``home``."""
 
-    def __init__(self, store: Tenants, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000) -> None:
+    def __init__(
+        self, store: Tenants, *, hourly_days: int = 30, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000
+    ) -> None:
+        """Keep the hours of numbers for ``hourly_days``."""
         self._store = store
+        self._hours_kept_us = hourly_days * _DAY_S * 1_000_000
         self._now_us = now_us
         self._sources = Sources()
         self._pending: defaultdict[str, Pending] = defaultdict(Pending)
@@ -171,7 +174,7 @@ class Inspector:
         now_us = self._now_us()
         if now_us - self._pruned_us > _DAY_S * 1_000_000:
             await prune(
-                self._store, HOME, now_us=now_us, hours_kept_us=_HOURS_KEPT_US, history_kept_us=_HISTORY_KEPT_US
+                self._store, HOME, now_us=now_us, hours_kept_us=self._hours_kept_us, history_kept_us=_HISTORY_KEPT_US
             )
             self._pruned_us = now_us
 

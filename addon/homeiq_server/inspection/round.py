@@ -80,4 +80,4 @@ async def prune(store: Tenants, tenant_id: str, *, now_us: int, hours_kept_us: i
         await hours.prune(connection, tenant_id, now_us - hours_kept_us)
         await health.prune(connection, tenant_id, now_us - history_kept_us)
         await findings.prune(connection, tenant_id, now_us - history_kept_us)
-        await finding_changes.prune(connection, tenant_id, now_us - hours_kept_us)
+        await finding_changes.prune(connection, tenant_id, now_us - history_kept_us)

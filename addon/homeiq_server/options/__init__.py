@@ -311,6 +311,13 @@ class Options:
         "the path of a file in PEM format, such as /ssl/ca.pem",
         "The certificate authority that signed the certificate of database_url.",
     )
+    hourly_days: int = _option(
+        30,
+        check.whole_number(1, 3_650),
+        "number",
+        "a number of days from 1",
+        "How long the hourly figures of each number are kept for the plots of devices.",
+    )
     postgresql: Path | None = _option(
         None,
         check.existing_folder,

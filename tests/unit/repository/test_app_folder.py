@@ -165,6 +165,7 @@ def test_the_server_takes_every_option_as_the_form_gives_it(tmp_path: Path) -> N
         "database_owner_url": "postgresql://homeiq_owner:hush@postgres.example/homeiq",
         "database_verify_ssl": True,
         "database_ca_cert": str(authority),
+        "hourly_days": 90,
         "cors_origins": ["https://grafana.example:3000"],
         "log_level": "debug",
     }
