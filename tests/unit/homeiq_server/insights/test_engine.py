@@ -162,6 +162,22 @@ def test_what_is_published_anew_after_a_start_is_not_the_device_speaking() -> No
     assert after.last_seen_us == before.last_seen_us
 
 
+def test_what_is_published_anew_after_a_start_is_a_fact_where_none_is_known() -> None:
+    engine = engine_of(*sensor(1), entity("binary_sensor.low", "d1", device_class="battery"))
+    engine.begin("run", START_US)
+    engine.observe(
+        [
+            event("sensor.d1_battery", START_US, "80", None),
+            event("sensor.d1_linkquality", START_US, "nan", None),
+            event("binary_sensor.low", START_US, "off", None),
+        ]
+    )
+    facts = engine.facts("d1")
+    assert facts is not None
+    assert (facts.battery_level, facts.battery_low, facts.link_quality) == (80, False, None)
+    assert facts.last_seen_us is None
+
+
 def test_daily_restarts_do_not_hide_a_silent_device() -> None:
     here = home(device("a"), device("b"), temperature("sensor.a", "a"), temperature("sensor.b", "b"))
     life = Life(Engine("home"), here, {"sensor.a": 12 * HOUR, "sensor.b": HOUR})
