@@ -1,7 +1,7 @@
-"""HomeIQ: hands every state change to the HomeIQ app, and shows how the app is."""
+"""HomeIQ: hands every state change and the registries to the HomeIQ app, and shows what it says."""
 
 from homeassistant.const import CONF_TOKEN, CONF_URL, Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -13,15 +13,22 @@ from .buffer import Buffer
 from .client import AppClient
 from .const import BUFFER_EVENTS, DOMAIN
 from .coordinator import HomeIQ, HomeIQConfigEntry, HomeIQCoordinator
+from .devices_coordinator import DevicesCoordinator
 from .filters import EntityFilter
+from .finding_issues import async_report_findings
 from .forwarder import Forwarder
+from .insights_coordinator import InsightsCoordinator, async_forget_cursor
 from .issues import async_withdraw_all
+from .options import shows_device_entities
+from .registry_sync import RegistrySync
+from .reports import Origin, Reports
 from .services import async_register_actions
 from .slow_lane import SlowLane
+from .store_client import StoreClient
 from .supply import Link
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
-PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
+PLATFORMS = (Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR)
 
 # By entry; a buffer outlives the reload that a new token or another option brings.
 _BUFFERS: HassKey[dict[str, Buffer]] = HassKey(f"{DOMAIN}_buffers")
@@ -46,9 +53,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> bo
     def refresh() -> None:
         entry.async_create_background_task(hass, coordinator.async_request_refresh(), "homeiq status refresh")
         backfill.async_wake()
+        registry.async_check()
 
     def look_for_gaps() -> None:
         backfill.async_wake()
+
+    def is_store_off() -> bool:
+        return coordinator.is_store_off
 
     entity_filter = EntityFilter(hass, entry.options)
     forwarder = Forwarder(hass, client, buffer, on_turn=refresh, on_gap=look_for_gaps)
@@ -58,10 +69,42 @@ async def async_setup_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> bo
     backfill = Backfill(link)
     forwarder.async_start(hass, entry, source)
     entry.async_create_background_task(hass, backfill.run(), "homeiq backfill")
-    entry.runtime_data = HomeIQ(coordinator, forwarder, link, backfill)
+    registry = RegistrySync(hass, StoreClient(client), source, is_store_off)
+    _follow_store(entry, coordinator, registry)
+    insights = InsightsCoordinator(hass, entry, StoreClient(client), source, is_store_off)
+    shows_devices = shows_device_entities(entry.options)
+    devices = DevicesCoordinator(hass, entry, StoreClient(client), source, is_store_off) if shows_devices else None
+    reports = Reports(
+        hass, StoreClient(client), Origin(source, lambda: forwarder.stream_id), entity_filter, is_store_off
+    )
+    entry.async_on_unload(reports.async_listen())
+    entry.runtime_data = HomeIQ(coordinator, forwarder, link, backfill, registry, reports, insights, devices)
     await coordinator.async_refresh()
+    if coordinator.last_update_success:  # else they wait for their next turn, instead of for the same timeout
+        await insights.async_refresh()
+        if devices is not None:
+            await devices.async_refresh()
+    entry.async_create_background_task(hass, registry.run(), "homeiq registry")
+    entry.async_create_background_task(hass, reports.run(), "homeiq reports")
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    insights.async_follow()
     return True
+
+
+@callback
+def _follow_store(entry: HomeIQConfigEntry, coordinator: HomeIQCoordinator, registry: RegistrySync) -> None:
+    """Follow the registries, and tell the app of them anew once its store is switched on."""
+    was_off = False
+
+    @callback
+    def on_status() -> None:
+        nonlocal was_off
+        if was_off and not coordinator.is_store_off:
+            registry.async_check()
+        was_off = coordinator.is_store_off
+
+    entry.async_on_unload(registry.async_listen())
+    entry.async_on_unload(coordinator.async_add_listener(on_status))
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> bool:
@@ -76,3 +119,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> N
     """Forget what was held for an entry."""
     hass.data.get(_BUFFERS, {}).pop(entry.entry_id, None)
     async_withdraw_all(hass, entry)
+    async_report_findings(hass, entry, ())
+    await async_forget_cursor(hass, entry)

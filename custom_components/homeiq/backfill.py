@@ -14,12 +14,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.start import async_at_started
+from homeassistant.core import callback
 
 from .coverage import Stretch
 from .errors import AppError, CannotConnect
 from .recorder_history import RecorderFault, RecorderHistory, async_recorder_history
+from .started import async_until_started
 from .supply import Link, Report, Supply
 from .time_us import time_us
 
@@ -55,7 +55,7 @@ class Backfill:
 
     async def run(self) -> None:
         """Fill gaps until cancelled, from when Home Assistant has started: before, the recorder writes nothing."""
-        await _until_started(self._link.hass)
+        await async_until_started(self._link.hass)
         while True:
             await self._until_worthwhile()
             try:
@@ -179,20 +179,6 @@ class Backfill:
         if text not in self._said:
             self._said.add(text)
             _LOGGER.warning(text, *details)
-
-
-async def _until_started(hass: HomeAssistant) -> None:
-    started = asyncio.Event()
-
-    @callback
-    def on_started(_: HomeAssistant) -> None:
-        started.set()
-
-    stop = async_at_started(hass, on_started)
-    try:
-        await started.wait()
-    finally:
-        stop()
 
 
 def _now_us() -> int:

@@ -16,9 +16,11 @@ from .errors import (
     CannotConnect,
     IntegrationTooOld,
     InvalidAuth,
+    NotFound,
     NotHomeIQ,
     OutOfTurn,
     Refused,
+    StaleRevision,
     TimedOut,
     TooLarge,
 )
@@ -29,7 +31,7 @@ _ASK_TIMEOUT: Final = ClientTimeout(total=10, connect=5)
 _SEND_TIMEOUT: Final = ClientTimeout(total=30, connect=5)
 _LONGEST_ADVICE_S: Final = 300.0
 # What reading an answer of another shape raises; OverflowError: JSON's Infinity where a whole number belongs.
-_MISSHAPEN: Final = (KeyError, TypeError, ValueError, OverflowError)
+MISSHAPEN: Final = (KeyError, TypeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +75,11 @@ class AppClient:
         Raises:
             VersionMismatch: The app answers, but the two sides have no version of the link in common.
         """
-        status, answer = await self._ask("GET", "api/v1/info", limit=_ASK_TIMEOUT, with_token=False)
+        status, answer = await self.ask("GET", "api/v1/info", with_token=False)
         try:
             info = AppInfo(server_id=str(answer["server_id"]), version=str(answer["version"]))
             newest, oldest = int(answer["api_version"]), int(answer["min_api_version"])
-        except _MISSHAPEN as err:
+        except MISSHAPEN as err:
             raise NotHomeIQ(f"the answer (HTTP {status}) does not say which HomeIQ app it comes from") from err
         if newest < MIN_API_VERSION:
             raise AppTooOld(f"the app {info.version} is too old for this integration", app_version=info.version)
@@ -87,10 +89,10 @@ class AppClient:
 
     async def status(self) -> Status:
         """Return what the app says of itself."""
-        status, answer = await self._ask("GET", "api/v1/status", limit=_ASK_TIMEOUT)
+        status, answer = await self.ask("GET", "api/v1/status")
         try:
             return Status.from_json(answer)
-        except _MISSHAPEN as err:
+        except MISSHAPEN as err:
             raise NotHomeIQ(f"the answer (HTTP {status}) is not the status of a HomeIQ app: {err!r}") from err
 
     async def send(self, body: bytes) -> Receipt:
@@ -108,36 +110,35 @@ class AppClient:
     async def coverage(self, source: str, start_us: int, end_us: int) -> Coverage:
         """Return what the app does not know to have of a Home Assistant's changes between two instants."""
         asked = {"source": source, "start_us": str(start_us), "end_us": str(end_us)}
-        status, answer = await self._ask("GET", "api/v1/gaps", limit=_ASK_TIMEOUT, query=asked)
+        status, answer = await self.ask("GET", "api/v1/gaps", query=asked)
         try:
             return Coverage.from_json(answer)
-        except _MISSHAPEN as err:
+        except MISSHAPEN as err:
             raise NotHomeIQ(f"the answer (HTTP {status}) does not say what is missing") from err
 
     async def complete(self, source: str, start_us: int, end_us: int, missed: int | None) -> None:
         """Tell that all there is between two instants was handed over, but for ``missed`` changes; None for unknown."""
         told = {"source": source, "start_us": start_us, "end_us": end_us, "missed": missed}
-        await self._ask("POST", "api/v1/gaps/complete", limit=_SEND_TIMEOUT, body=json.dumps(told).encode())
+        await self.ask("POST", "api/v1/gaps/complete", body=json.dumps(told).encode())
 
     async def _hand_over(self, path: str, body: bytes) -> Receipt:
-        status, answer = await self._ask("POST", path, limit=_SEND_TIMEOUT, body=body)
+        status, answer = await self.ask("POST", path, body=body)
         try:
             rejected = tuple((str(one["entity_id"] or "?"), str(one["reason"])) for one in answer["rejected"])
             return Receipt(int(answer["duplicates"]), rejected)
-        except _MISSHAPEN as err:
+        except MISSHAPEN as err:
             raise NotHomeIQ(f"the answer (HTTP {status}) is not a receipt of a HomeIQ app") from err
 
-    async def _ask(  # noqa: PLR0913 - one for each part of a request
+    async def ask(
         self,
         method: str,
         path: str,
         *,
-        limit: ClientTimeout,
         query: dict[str, str] | None = None,
         body: bytes | None = None,
         with_token: bool = True,
     ) -> tuple[int, Any]:
-        """Return the status and the parsed body of a 2xx answer."""
+        """Return the status and the parsed body of a 2xx answer; what it should look like is for the caller to know."""
         try:
             async with self._session.request(
                 method,
@@ -145,7 +146,7 @@ class AppClient:
                 params=query,
                 data=None if body is None else BytesIO(body),  # sent in chunks: bytes would hold up the event loop
                 headers=self._headers if with_token else None,
-                timeout=limit,
+                timeout=_ASK_TIMEOUT if body is None else _SEND_TIMEOUT,
                 allow_redirects=False,  # The token goes to the address that the user entered, and to no other.
             ) as response:
                 text = await response.read()
@@ -174,6 +175,11 @@ def _raise_for_status(status: int, answer: Any, retry_after: str | None) -> None
             return
         case 401 | 403:
             raise InvalidAuth(detail)
+        case 404 if problem.get("status") == status:  # RFC 9457; a server that is not HomeIQ answers otherwise.
+            raise NotFound(detail)
+        case 409 if "revision" in problem:
+            revision = problem["revision"]
+            raise StaleRevision(revision if isinstance(revision, int) else None)
         case 409:
             expected = problem.get("expected")
             raise OutOfTurn(expected if isinstance(expected, int) else 1)

@@ -174,10 +174,10 @@ class HomeIQConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class HomeIQOptionsFlow(OptionsFlowWithReload):
-    """Which entities are forwarded."""
+    """Which entities are forwarded, and what is shown of devices."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the include and exclude lists."""
+        """Ask for the include and exclude lists, and for the entities of devices."""
         if user_input is not None:
             return self.async_create_entry(data=tidy(user_input))
         return self.async_show_form(step_id="init", data_schema=options_schema(self.hass, self.config_entry.options))

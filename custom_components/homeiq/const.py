@@ -20,6 +20,8 @@ CONF_ENTITIES: Final = "entities"
 CONF_GLOBS: Final = "entity_globs"
 CONF_AREAS: Final = "areas"
 CONF_LABELS: Final = "labels"
+CONF_DEVICES: Final = "devices"
+CONF_DEVICE_ENTITIES: Final = "device_entities"
 
 STATUS_INTERVAL: Final = timedelta(seconds=30)
 BUFFER_EVENTS: Final = 50_000

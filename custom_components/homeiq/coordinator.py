@@ -1,4 +1,4 @@
-"""Polls the app's status; the one place where an error of the link becomes one of Home Assistant."""
+"""Polls the app's status, and makes an error of the link one of Home Assistant."""
 
 import logging
 from dataclasses import dataclass
@@ -13,9 +13,13 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from .backfill import Backfill
 from .client import AppClient
 from .const import CONF_APP_SLUG, DOMAIN, STATUS_INTERVAL
+from .devices_coordinator import DevicesCoordinator
 from .errors import AppError, InvalidAuth, VersionMismatch
 from .forwarder import Forwarder
+from .insights_coordinator import InsightsCoordinator
 from .issues import async_report_status, async_report_version
+from .registry_sync import RegistrySync
+from .reports import Reports
 from .status import Status
 from .supply import Link
 
@@ -26,12 +30,20 @@ type HomeIQConfigEntry = ConfigEntry[HomeIQ]
 
 @dataclass(frozen=True, slots=True)
 class HomeIQ:
-    """What an entry runs."""
+    """What an entry runs.
+
+    Attributes:
+        devices: None while the entities of devices are not wanted.
+    """
 
     coordinator: HomeIQCoordinator
     forwarder: Forwarder
     link: Link
     backfill: Backfill
+    registry: RegistrySync
+    reports: Reports
+    insights: InsightsCoordinator
+    devices: DevicesCoordinator | None
 
 
 class HomeIQCoordinator(DataUpdateCoordinator[Status]):
@@ -47,6 +59,11 @@ class HomeIQCoordinator(DataUpdateCoordinator[Status]):
     def last_status(self) -> Status | None:
         """Return the newest status, None before the first; the base class leaves that out of the type of ``data``."""
         return self.data
+
+    @property
+    def is_store_off(self) -> bool:
+        """Whether the app has said that it keeps no devices: then nobody needs to tell it any, or to ask."""
+        return self.last_status is not None and self.last_status.store_state == "off"
 
     @override
     async def _async_update_data(self) -> Status:

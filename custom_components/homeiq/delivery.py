@@ -58,6 +58,11 @@ class Delivery:
         self._stream = stream
         self._one_at_a_time = asyncio.Lock()
 
+    @property
+    def stream_id(self) -> str:
+        """Return the uuid of the stream that batches go under now."""
+        return self._stream.id
+
     async def send_next(self) -> None:
         """Send the batch in flight, else the oldest waiting events, else an empty batch, which announces the stream.
 

@@ -90,6 +90,22 @@ class OutOfTurn(AppError):
         self.expected = expected
 
 
+class StaleRevision(AppError):
+    """The app's picture of the registries is not the one that this request builds on: send a whole one.
+
+    Attributes:
+        revision: What the app has, None for nothing.
+    """
+
+    def __init__(self, revision: int | None) -> None:
+        super().__init__(f"the app has revision {revision} of the registries")
+        self.revision = revision
+
+
+class NotFound(AppError):
+    """The app does not have what was asked for, or its store of devices is switched off."""
+
+
 class TooLarge(AppError):
     """The request is over a limit; a smaller part of it may work."""
 

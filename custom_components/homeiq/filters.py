@@ -82,11 +82,15 @@ class EntityFilter:
     @callback
     def async_forwards_change(self, event_data: EventStateChangedData) -> bool:
         """Return whether a state change is forwarded. The bus hands its filters an event's data, not the event."""
-        entity_id = event_data["entity_id"]
+        return self.async_knows(event_data["entity_id"])
+
+    @callback
+    def async_knows(self, entity_id: str) -> bool:
+        """Return whether an entity is forwarded, out of the memory that ``async_listen`` keeps true."""
         if (known := self._known.get(entity_id)) is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[entity_id] = self.async_forwards(entity_id)
+            known = self._known[entity_id] = self.forwards_all or self.async_forwards(entity_id)
         return known
 
     @callback

@@ -81,6 +81,11 @@ class Forwarder:
         """Whether the app is owed so much that nothing else should take its time."""
         return len(self.buffer) >= GATHER_EVENTS
 
+    @property
+    def stream_id(self) -> str:
+        """The uuid of the present stream, once it is started."""
+        return "" if self._delivery is None else self._delivery.stream_id
+
     @callback
     def async_listen(self, hass: HomeAssistant, entry: ConfigEntry, entity_filter: EntityFilter) -> None:
         """Take in events from now on, until the entry is unloaded; nothing that could wait may come before this."""

@@ -1,4 +1,4 @@
-"""The form of the options: which entities are forwarded."""
+"""The form of the options: which entities are forwarded, and what is shown of devices."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -9,6 +9,7 @@ from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     AreaSelector,
     AreaSelectorConfig,
+    BooleanSelector,
     EntitySelector,
     EntitySelectorConfig,
     LabelSelector,
@@ -20,7 +21,17 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
 )
 
-from .const import CONF_AREAS, CONF_DOMAINS, CONF_ENTITIES, CONF_EXCLUDE, CONF_GLOBS, CONF_INCLUDE, CONF_LABELS
+from .const import (
+    CONF_AREAS,
+    CONF_DEVICE_ENTITIES,
+    CONF_DEVICES,
+    CONF_DOMAINS,
+    CONF_ENTITIES,
+    CONF_EXCLUDE,
+    CONF_GLOBS,
+    CONF_INCLUDE,
+    CONF_LABELS,
+)
 
 _SECTIONS: Final = (CONF_INCLUDE, CONF_EXCLUDE)
 
@@ -30,20 +41,31 @@ def options_schema(hass: HomeAssistant, options: Mapping[str, Any]) -> probatio.
     domains = {state.domain for state in hass.states.async_all()}
     for name in _SECTIONS:
         domains.update(options.get(name, {}).get(CONF_DOMAINS, ()))
-    return probatio.Schema(
-        {
-            probatio.Required(name): section(
-                _lists(sorted(domains), options.get(name, {})), {"collapsed": name not in options}
-            )
-            for name in _SECTIONS
-        }
-    )
+    lists = {
+        probatio.Required(name): section(
+            _lists(sorted(domains), options.get(name, {})), {"collapsed": name not in options}
+        )
+        for name in _SECTIONS
+    }
+    devices = section(_devices(options.get(CONF_DEVICES, {})), {"collapsed": CONF_DEVICES not in options})
+    return probatio.Schema({**lists, probatio.Optional(CONF_DEVICES): devices})
 
 
 def tidy(user_input: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the options without empty lists, so that nothing chosen is nothing stored."""
+    """Return the options without empty lists and what is off, so that nothing chosen is nothing stored."""
     lists = {name: {key: value for key, value in chosen.items() if value} for name, chosen in user_input.items()}
     return {name: chosen for name, chosen in lists.items() if chosen}
+
+
+def shows_device_entities(options: Mapping[str, Any]) -> bool:
+    """Return whether devices have entities of HomeIQ."""
+    return bool(options.get(CONF_DEVICES, {}).get(CONF_DEVICE_ENTITIES))
+
+
+def _devices(chosen: Mapping[str, Any]) -> probatio.Schema:
+    """Return the fields of the section on devices."""
+    is_on = chosen.get(CONF_DEVICE_ENTITIES, False)
+    return probatio.Schema({probatio.Optional(CONF_DEVICE_ENTITIES, default=is_on): BooleanSelector()})
 
 
 def _lists(domains: Iterable[str], chosen: Mapping[str, Any]) -> probatio.Schema:

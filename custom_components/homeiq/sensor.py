@@ -1,4 +1,4 @@
-"""The app's counters, and those of the forwarder in front of it."""
+"""The app's counters, those of the forwarder in front of it, and what the app says of devices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .buffer import Buffer
 from .coordinator import HomeIQConfigEntry, HomeIQCoordinator
+from .device_sensor import DeviceSensors, async_remove_device_sensors
 from .entity import HomeIQEntity
+from .insight_sensor import INSIGHT_SENSORS, InsightSensor
 from .status import Status
 
 PARALLEL_UPDATES = 0  # Nothing here asks anybody for anything by itself.
@@ -138,11 +140,16 @@ BUFFER_SENSORS: Final = (
 
 
 async def async_setup_entry(
-    _hass: HomeAssistant, entry: HomeIQConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+    hass: HomeAssistant, entry: HomeIQConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add the entry's sensors."""
+    """Add the entry's sensors, and follow the devices that have some."""
     async_add_entities(AppSensor(entry, description) for description in APP_SENSORS)
     async_add_entities(BufferSensor(entry, description) for description in BUFFER_SENSORS)
+    async_add_entities(InsightSensor(entry, description) for description in INSIGHT_SENSORS)
+    devices = entry.runtime_data.devices
+    async_remove_device_sensors(hass, entry, of_all=devices is None)
+    if devices is not None:
+        entry.async_on_unload(DeviceSensors(hass, entry, devices, async_add_entities).async_follow())
 
 
 class AppSensor(HomeIQEntity, CoordinatorEntity[HomeIQCoordinator], SensorEntity):

@@ -1,4 +1,4 @@
-"""The actions: what is brought in from the recorder on demand."""
+"""The actions: what is brought in from the recorder on demand, and what is asked and said of devices."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,6 +17,15 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import HomeIQ, HomeIQConfigEntry
 from .errors import AppError
+from .finding_actions import (
+    DEVICE_REPORT,
+    DEVICE_REPORT_SCHEMA,
+    MUTE_FINDING,
+    MUTE_FINDING_SCHEMA,
+    answering,
+    device_report,
+    mute_finding,
+)
 from .recorder_history import RecorderFault, RecorderHistory, async_recorder_history
 from .statistics_import import StatisticsImport
 from .supply import Link
@@ -44,7 +53,7 @@ type Report = dict[str, Any]
 
 @callback
 def async_register_actions(hass: HomeAssistant) -> None:
-    """Register the actions. They are for administrators: they keep the machine busy for a while."""
+    """Register the actions. They are for administrators: they keep the machine busy, or tell of the whole home."""
     for name, action, schema in (
         (BACKFILL, _backfill, BACKFILL_SCHEMA),
         (IMPORT_STATISTICS, _import_statistics, IMPORT_STATISTICS_SCHEMA),
@@ -52,6 +61,22 @@ def async_register_actions(hass: HomeAssistant) -> None:
         async_register_admin_service(
             hass, DOMAIN, name, _answering(name, action), schema, supports_response=SupportsResponse.OPTIONAL
         )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        MUTE_FINDING,
+        answering(mute_finding),
+        MUTE_FINDING_SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
+    )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        DEVICE_REPORT,
+        answering(device_report),
+        DEVICE_REPORT_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
 
 
 async def _backfill(homeiq: HomeIQ, _: RecorderHistory, call: ServiceCall) -> Report:

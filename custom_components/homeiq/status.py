@@ -23,6 +23,8 @@ class Status:
         write_p99_s: From a write request to the database's answer, seconds; None while nothing was written.
         database_state: ``ok``, ``starting``, ``unreachable``, ``refusing``, ``misconfigured`` or ``off``.
         database_error: What the database said last, if anything is wrong.
+        store_state: Of the store of devices: ``off``, ``starting``, ``ok``, ``unreachable`` or ``misconfigured``;
+            ``off`` too when the app is one that has none yet.
         raw: The whole answer, for diagnostics.
     """
 
@@ -39,6 +41,7 @@ class Status:
     write_p99_s: float | None
     database_state: str
     database_error: str | None
+    store_state: str
     raw: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -64,5 +67,6 @@ class Status:
             write_p99_s=None if p99 is None else round(float(p99), 6),
             database_state=str(database["state"]),
             database_error=None if error is None else str(error),
+            store_state=str((answer.get("store") or {"state": "off"})["state"]),
             raw=answer,
         )

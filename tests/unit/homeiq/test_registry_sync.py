@@ -194,7 +194,7 @@ async def test_the_app_has_what_changed_while_a_snapshot_was_on_its_way(
     monkeypatch.setattr(registry_bodies, "PART_BYTES", 500)
     other = other_entry(hass)
     devices = [add_device(hass, other, f"Device {number}") for number in range(10)]
-    entity, second = (add_entity(hass, other, devices[0], name) for name in ("first", "second"))
+    entity = add_entity(hass, other, devices[0], "first")
     registry, parts = dr.async_get(hass), []
 
     def meddle(body: Json) -> None:
@@ -215,6 +215,28 @@ async def test_the_app_has_what_changed_while_a_snapshot_was_on_its_way(
     assert devices[1].id not in rows(app, "devices")
     assert rows(app, "entities")[entity.id]["entity_id"] == "sensor.renamed"
     assert app.store.diffs[0]["revision"] > app.store.snapshots[0] == app.store.diffs[0]["base"]
+
+
+async def test_an_entity_that_is_renamed_while_a_snapshot_is_built_is_in_it_once(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_bodies, "PART_BYTES", 1)
+    entity = add_entity(hass, other_entry(hass), None, "first")
+    free = {f"sensor.n{number}" for number in range(50)}
+    for entity_id in free:
+        hass.states.async_set(entity_id, "1")
+    ids: list[str] = []
+    async for body in registry_bodies.RegistryBodies(hass, "home").async_snapshot(1):
+        ids += [row["id"] for row in json.loads(body)["rows"].get("entities", [])]
+        if ids[-1:] == [entity.id]:
+            left = free.difference(ids)
+            for entity_id in left:
+                hass.states.async_remove(entity_id)
+            if left:
+                er.async_get(hass).async_update_entity(entity.entity_id, new_entity_id=left.pop())
+
+    assert ids.count(entity.id) == 1
+    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.usefixtures("told")
