@@ -44,6 +44,8 @@ class State(msgspec.Struct, array_like=True):
     clock: Clock = msgspec.field(default_factory=Clock)
     groups: Groups = msgspec.field(default_factory=Groups)
     drops: list[Drop] = []
+    failing: dict[str, int] = {}
+    """Since when config entries do not run, by id."""
 
 
 class Engine:
@@ -150,7 +152,8 @@ class Engine:
         """Evaluate everything, in steps between which an event loop can go on."""
         self._count_drops()
         self._end_day()
-        return (yield from judge(self._roster, self._clock, self._state.groups, self._tidy(now_us), now_us))
+        untidy = [*self._tidy(now_us), *self._failed(now_us)]
+        return (yield from judge(self._roster, self._clock, self._state.groups, untidy, now_us))
 
     def evaluate(self, now_us: int) -> Evaluation:
         """Evaluate everything at once."""
@@ -312,6 +315,12 @@ class Engine:
             track = seats[id_].track
             if track.drift is not None:
                 track.drift.day(residual, at_s)
+
+    def _failed(self, now_us: int) -> Iterator[Condition]:
+        """Yield the config entries that have not run for long enough to speak of it."""
+        home, before = self._roster.home, self._state.failing
+        self._state.failing = {entry_id: before.get(entry_id, now_us) for entry_id in hygiene.failing(home)}
+        return hygiene.failed(home, self._state.failing, now_us)
 
     def _tidy(self, now_us: int) -> Sequence[Condition]:
         """Return what is untidy; looked up again when the registries have changed, else once an hour."""

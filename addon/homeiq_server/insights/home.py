@@ -4,9 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Final, Protocol
 
 from homeiq_server.registry import Area, ConfigEntry, Device, Entity, Floor, Removed, Rows
+
+_MEDIAN_OF: Final = 2
+"""Fewer peers have no median that tells which of them is at fault."""
 
 
 class _Row(Protocol):
@@ -84,14 +87,16 @@ class Home:
         """Return the ids of entities that measure the same kind of thing nearby.
 
         Those are measurements of the same device class and unit by other devices in the same area; where there are
-        none, on the same floor.
+        fewer than two, on the same floor.
         """
         entity = self.entities.get(id)
         if entity is None or not _comparable(entity):
             return ()
         area, floor = self.area_of(entity), self.floor_of(entity)
         near = self._others(entity, self._measured.get(("area", area, entity.device_class, entity.unit), ()))
-        return near or self._others(entity, self._measured.get(("floor", floor, entity.device_class, entity.unit), ()))
+        if len(near) >= _MEDIAN_OF:
+            return near
+        return self._others(entity, self._measured.get(("floor", floor, entity.device_class, entity.unit), ()))
 
     def devices_of(self, config_entry_id: str) -> Sequence[Device]:
         """Return the devices of a config entry, without parts."""

@@ -3,8 +3,9 @@
 Rules (iot.md D.2, rule 11, and those that the earlier service had): a device without an area; two devices of one name
 in one area; a name that nobody chose; a device of which no registry says an integration; an entity whose device or
 set-up is gone; a firmware update that has waited for more than fourteen days; an integration that Home Assistant cannot
-set up. Disabled things, services (no things) and parts of devices are left alone. The severity is 1, for what is wrong
-and not only untidy 2.
+set up. Disabled things, services (no things) and parts of devices are left alone. Where fewer than half of the things
+are in an area, the home makes no use of areas, and none is missed. The severity is 1, for what is wrong and not only
+untidy 2.
 """
 
 import re
@@ -19,6 +20,7 @@ from homeiq_server.insights.words import DAY_S, MICROSECONDS, counted
 from homeiq_server.registry import ConfigEntry, Device, Entity
 
 _PENDING_US: Final = int(14 * DAY_S) * MICROSECONDS
+_FAILED_FOR_US: Final = 15 * 60 * MICROSECONDS
 _FAILED: Final[Mapping[str, str]] = {
     "setup_error": "Home Assistant could not set it up",
     "setup_retry": "Home Assistant cannot reach it and tries again",
@@ -52,7 +54,10 @@ def conditions(
     """
     del source
     things = [each for each in home.wholes if each.entry_type != "service" and each.disabled_by is None]
+    uses_areas = 2 * sum(device.area_id is not None for device in things) >= len(things)
     for device in things:
+        if uses_areas and device.area_id is None:
+            yield _no_area(device, now_us)
         yield from _of_device(home, device, now_us)
     yield from _duplicates(home, things, now_us)
     for entity in home.entities.values():
@@ -60,9 +65,23 @@ def conditions(
             yield from _of_entity(home, entity, now_us)
             if entity.domain == "update" and states.get(entity.entity_id) == "on":
                 yield from _update(home, entity, now_us, (since or {}).get(entity.entity_id))
+
+
+def failing(home: Home) -> Iterator[str]:
+    """Yield the ids of config entries that do not run though they should."""
     for entry in home.config_entries.values():
         if entry.disabled_by is None and entry.state in _FAILED:
-            yield _failed(entry, now_us)
+            yield entry.id
+
+
+def failed(home: Home, since: Mapping[str, int], now_us: int) -> Iterator[Condition]:
+    """Yield the config entries that have not run for a quarter of an hour; ``since`` when, by id.
+
+    A start of Home Assistant, an update of a hub, a router that restarts: all of these are over sooner.
+    """
+    for entry_id, since_us in since.items():
+        if now_us - since_us >= _FAILED_FOR_US and (entry := home.config_entries.get(entry_id)):
+            yield _failed(entry, since_us)
 
 
 def is_placeholder(name: str) -> bool:
@@ -70,18 +89,21 @@ def is_placeholder(name: str) -> bool:
     return _PLACEHOLDER.fullmatch(name.strip()) is not None
 
 
+def _no_area(device: Device, now_us: int) -> Condition:
+    name = device.shown_name
+    return Subject.of_device(device).condition(
+        Kind.MISSING_AREA,
+        1,
+        f"{name} is in no area",
+        f"{name} is in no area, so it is missing from the area's page and voice commands for the room do not reach it."
+        " Choose an area on its device page.",
+        {},
+        now_us,
+    )
+
+
 def _of_device(home: Home, device: Device, now_us: int) -> Iterator[Condition]:
     subject, name = Subject.of_device(device), device.shown_name
-    if device.area_id is None:
-        yield subject.condition(
-            Kind.MISSING_AREA,
-            1,
-            f"{name} is in no area",
-            f"{name} is in no area, so it is missing from the area's page and voice commands for the room do not reach"
-            " it. Choose an area on its device page.",
-            {},
-            now_us,
-        )
     if not device.name_by_user and (not device.name or is_placeholder(name)):
         yield subject.condition(
             Kind.PLACEHOLDER_NAME,
@@ -163,7 +185,7 @@ def _update(home: Home, entity: Entity, now_us: int, since_us: int | None) -> It
     )
 
 
-def _failed(entry: ConfigEntry, now_us: int) -> Condition:
+def _failed(entry: ConfigEntry, since_us: int) -> Condition:
     name = entry.title or entry.domain
     return Subject(type="config_entry", id=entry.id, name=name).condition(
         Kind.INTEGRATION_DOWN,
@@ -172,5 +194,5 @@ def _failed(entry: ConfigEntry, now_us: int) -> Condition:
         f"The integration {name} ({entry.domain}) is not running: {_FAILED[entry.state]}. Its devices cannot be reached"
         " until it does. See Settings > Devices & services for the reason.",
         {"domain": entry.domain, "state": entry.state},
-        now_us,
+        since_us,
     )

@@ -61,24 +61,31 @@ class Role(msgspec.Struct, frozen=True, gc=False):
     worded: bool = False
 
     @staticmethod
-    def of(entity: Entity) -> Role:
-        """Return the role of an entity; those that are alike share one."""
-        return _role(
-            entity.domain, entity.device_class, entity.unit, entity.state_class, primary=entity.entity_category is None
-        )
+    def of(entity: Entity, *, guest: bool = False) -> Role:
+        """Return the role of an entity; those that are alike share one.
+
+        Args:
+            entity: The entity.
+            guest: Another integration has put it at the device (a derivative, a utility meter): it lives on when the
+                device does not.
+        """
+        primary = entity.entity_category is None
+        return _role(entity.domain, entity.device_class, entity.unit, entity.state_class, primary=primary, guest=guest)
 
 
 @lru_cache(maxsize=4_096)
-def _role(domain: str, kind: str | None, unit: str | None, state_class: str | None, *, primary: bool) -> Role:
+def _role(  # noqa: PLR0913 - what makes entities alike
+    domain: str, kind: str | None, unit: str | None, state_class: str | None, *, primary: bool, guest: bool
+) -> Role:
     measurable = domain in {"sensor", "number", "counter", "input_number"}
     by_itself = domain in {"climate", "weather"} or (domain == "sensor" and state_class is not None)
     is_battery = kind == "battery"
     return Role(
-        speaks=domain not in MUTE,
-        vital=primary and domain not in MUTE,
-        acts=primary and domain in _ACTORS,
-        set_off=domain == "event" or (domain == "binary_sensor" and kind in _SET_OFF),
-        regular=by_itself and primary and kind not in _ON_OCCASION,
+        speaks=domain not in MUTE and not guest,
+        vital=primary and domain not in MUTE and not guest,
+        acts=primary and domain in _ACTORS and not guest,
+        set_off=not guest and (domain == "event" or (domain == "binary_sensor" and kind in _SET_OFF)),
+        regular=by_itself and primary and kind not in _ON_OCCASION and not guest,
         numeric=measurable and (state_class is not None or unit is not None),
         battery=domain == "sensor" and is_battery and unit == "%",
         battery_low=domain == "binary_sensor" and is_battery,

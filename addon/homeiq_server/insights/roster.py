@@ -148,16 +148,21 @@ class Roster:
                 self._bind(entity, track)
 
     def _bind(self, entity: Entity, track: Track) -> Seat:
-        role = Role.of(entity)
+        role = self._role(entity)
         whole = self.home.owner(entity.device_id) if entity.device_id is not None else None
         device = self.device(whole) if whole is not None else None
         seat = self.seats[entity.entity_id] = Seat(entity, role, track, device)
         return seat
 
+    def _role(self, entity: Entity) -> Role:
+        device = None if entity.device_id is None else self.home.devices.get(entity.device_id)
+        owners = {entity.config_entry_id, None if device is None else device.config_entry_id} - {None}
+        return Role.of(entity, guest=len(owners) > 1)
+
     def _sit(self, device: Device, track: DeviceTrack | None, touch: int) -> DeviceSeat:
         seat = self.devices[device.id] = DeviceSeat(device, track or DeviceTrack())
         seat.touch = touch
-        roles = [(each.entity_id, each.entity_category, Role.of(each)) for each in self.home.entities_of(device.id)]
+        roles = [(each.entity_id, each.entity_category, self._role(each)) for each in self.home.entities_of(device.id)]
         primary = tuple(entity_id for entity_id, _, role in roles if role.vital)
         seat.vital = primary or tuple(entity_id for entity_id, _, role in roles if role.speaks)
         seat.regular = any(role.regular for _, _, role in roles)

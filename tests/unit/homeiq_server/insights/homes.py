@@ -34,8 +34,14 @@ def home(
     )
 
 
-def config_entry(id: str = "entry", *, domain: str = "mqtt", state: str = "loaded") -> ConfigEntry:  # noqa: A002
-    return ConfigEntry(id=id, domain=domain, title=domain, state=state)
+def config_entry(
+    id: str = "entry",  # noqa: A002
+    *,
+    domain: str = "mqtt",
+    state: str = "loaded",
+    disabled_by: str | None = None,
+) -> ConfigEntry:
+    return ConfigEntry(id=id, domain=domain, title=domain, state=state, disabled_by=disabled_by)
 
 
 def device(id: str = "device", **fields: object) -> Device:  # noqa: A002

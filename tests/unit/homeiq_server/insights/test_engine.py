@@ -162,6 +162,15 @@ def test_what_is_published_anew_after_a_start_is_not_the_device_speaking() -> No
     assert after.last_seen_us == before.last_seen_us
 
 
+@pytest.mark.parametrize(("owner", "speaks"), [("entry", True), (None, True), ("other", False)])
+def test_what_another_integration_puts_at_a_device_does_not_speak_for_it(owner: str | None, speaks: bool) -> None:  # noqa: FBT001
+    power = entity("sensor.power", state_class="measurement", unit="W", config_entry_id=owner)
+    engine = engine_of(device(), power)
+    engine.observe([event("sensor.power", START_US + n * MINUTE_US, f"{n}", "0") for n in range(1, 30)])
+    facts = engine.facts("device")
+    assert (facts is not None and facts.last_seen_us is not None) is speaks
+
+
 def test_what_is_published_anew_after_a_start_is_a_fact_where_none_is_known() -> None:
     engine = engine_of(*sensor(1), entity("binary_sensor.low", "d1", device_class="battery"))
     engine.begin("run", START_US)

@@ -36,10 +36,11 @@ def test_peers_are_of_the_same_area_before_the_floor() -> None:
         GROUND,
         KITCHEN,
         HALL,
-        *(device(f"d{n}", area_id="kitchen" if n < 2 else "hall") for n in range(4)),
-        *(temperature(f"sensor.t{n}", f"d{n}") for n in range(4)),
+        *(device(f"d{n}", area_id="kitchen" if n < 3 else "hall") for n in range(5)),
+        *(temperature(f"sensor.t{n}", f"d{n}") for n in range(5)),
     )
-    assert list(here.peers("#sensor.t0")) == ["#sensor.t1"]
+    assert list(here.peers("#sensor.t0")) == ["#sensor.t1", "#sensor.t2"]
+    assert len(here.peers("#sensor.t3")) == 4  # one in the hall cannot tell which of the two is at fault
     alone = home(
         GROUND,
         KITCHEN,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeiq_server.insights.finding import Condition, Kind
-from homeiq_server.insights.hygiene import conditions, is_placeholder
+from homeiq_server.insights.hygiene import conditions, failed, failing, is_placeholder
 from homeiq_server.registry import Area, ConfigEntry, Device, Entity
 from tests.unit.homeiq_server.insights import homes
 
@@ -30,10 +30,15 @@ def test_a_tidy_home_has_nothing() -> None:
 
 
 def test_a_thing_without_an_area_is_told_and_a_service_is_not() -> None:
-    assert kinds(homes.device("Lamp", area_id=None)) == [Kind.MISSING_AREA]
-    assert kinds(homes.device("Forecast", area_id=None, entry_type="service")) == []
-    assert kinds(homes.device("Lamp", area_id=None, disabled_by="user")) == []
+    radio = homes.device("Radio")
+    assert kinds(radio, homes.device("Lamp", area_id=None)) == [Kind.MISSING_AREA]
+    assert kinds(radio, homes.device("Forecast", area_id=None, entry_type="service")) == []
+    assert kinds(radio, homes.device("Lamp", area_id=None, disabled_by="user")) == []
     assert kinds(homes.device("Lamp"), homes.device("Channel 1", area_id=None, parent_id="Lamp")) == []
+
+
+def test_a_home_that_makes_no_use_of_areas_misses_none() -> None:
+    assert kinds(homes.device("Radio"), *(homes.device(f"Lamp of {n}", area_id=None) for n in "ab")) == []
 
 
 def test_two_things_of_one_name_in_one_area_are_one_finding() -> None:
@@ -110,12 +115,16 @@ def test_an_update_of_unknown_age_is_not_told() -> None:
     assert list(conditions(home, "home", NOW_US, {"update.lamp": "on"})) == []
 
 
-def test_an_integration_that_cannot_be_set_up_is_told() -> None:
-    told = found(homes.config_entry(state="setup_retry"), homes.device("Lamp"))
-    assert [(each.kind, each.subject_type, each.subject) for each in told] == [
-        (Kind.INTEGRATION_DOWN, "config_entry", "entry")
+def test_an_integration_that_does_not_run_is_told_after_a_quarter_of_an_hour() -> None:
+    home = homes.home(KITCHEN, homes.config_entry(state="setup_retry"), homes.device("Lamp"))
+    assert list(failing(home)) == ["entry"]
+    assert list(failed(home, {"entry": NOW_US}, NOW_US + 14 * homes.MINUTE_US)) == []
+    told = list(failed(home, {"entry": NOW_US}, NOW_US + 15 * homes.MINUTE_US))
+    assert [(each.kind, each.subject_type, each.subject, each.since_us) for each in told] == [
+        (Kind.INTEGRATION_DOWN, "config_entry", "entry", NOW_US)
     ]
-    assert found(homes.config_entry(state="not_loaded"), homes.device("Lamp")) == []
+    assert list(failing(homes.home(homes.config_entry(state="not_loaded")))) == []
+    assert list(failing(homes.home(homes.config_entry(state="setup_retry", disabled_by="user")))) == []
 
 
 @given(st.text(max_size=300))
