@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from homeiq_server.errors import RetryLater
@@ -28,7 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 
 HOME: Final = "home"
 ROUND_S: Final = 60
-CHECKPOINT_ROUNDS: Final = 5
+CHECKPOINT_US: Final = 300 * 1_000_000
+_SOON_S: Final = 2
 _AGAIN_S: Final = 5
 _DAY_S: Final = 86_400
 _HISTORY_KEPT_US: Final = 90 * _DAY_S * 1_000_000
@@ -49,6 +51,8 @@ class Inspector:
         self._conditions: dict[str, Counter[str]] = {}
         self._restored = False
         self._outdated = False
+        self._changed = asyncio.Event()
+        self._begun_us = now_us()
         self._evaluated_us: int | None = None
         self._checkpoint_us: int | None = None
         self._pruned_us = 0
@@ -73,6 +77,7 @@ class Inspector:
         self._outdated = True
         if self._restored:
             self._guarded(lambda: self._sources.place(name, rows, removed))
+            self._changed.set()
 
     def facts(self, device_id: str) -> Facts | None:
         """Return what was measured of a device last, None when nothing was since the start."""
@@ -84,14 +89,20 @@ class Inspector:
             await self._try(self.restore)
             if not self._restored:
                 await asyncio.sleep(_AGAIN_S)
-        rounds = 0
         while True:
-            await asyncio.sleep(ROUND_S)
-            rounds += 1
+            await self._pause()
             await self._try(self.round)
-            if rounds % CHECKPOINT_ROUNDS == 0:
+            if self._now_us() - (self._checkpoint_us or self._begun_us) >= CHECKPOINT_US:
                 await self._try(self.checkpoint)
                 await self._try(self.prune)
+
+    async def _pause(self) -> None:
+        """Wait for a minute, or for a moment when the registries change: who tidies up wants to see it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROUND_S):
+                await self._changed.wait()
+                await asyncio.sleep(_SOON_S)
+        self._changed.clear()
 
     async def round(self) -> None:
         """Judge everything now, and bring it to the store.

@@ -2,13 +2,19 @@
 
 import asyncio
 from itertools import batched
+from typing import Final
 
 from homeiq_server.insights.engine import Engine
-from homeiq_server.insights.finding import Evaluation, Facts, Hour
+from homeiq_server.insights.finding import Evaluation, Facts, Hour, Kind
 from homeiq_server.store import checkpoints, facts, finding_changes, findings, health, hours
 from homeiq_server.store.pool import Tenants
 
-_HOURS_AT_ONCE = 5_000
+_HOURS_AT_ONCE: Final = 5_000
+UNTIDY: Final = frozenset(
+    {Kind.MISSING_AREA, Kind.PLACEHOLDER_NAME, Kind.DUPLICATE_NAME, Kind.MISSING_INTEGRATION, Kind.ORPHAN_ENTITY}
+)
+"""What the registries alone tell: whether it still holds is known at any moment, also after a start."""
+_OBSERVED: Final = frozenset(Kind) - UNTIDY
 
 
 class Pending:
@@ -47,15 +53,16 @@ async def bring(store: Tenants, tenant_id: str, engine: Engine, evaluation: Eval
             for some in batched(taken, _HOURS_AT_ONCE, strict=False):
                 await hours.add(connection, tenant_id, engine.source, some)
             # Last, because it holds up whoever mutes a finding meanwhile.
-            await findings.reconcile(
-                connection,
-                tenant_id,
-                engine.source,
-                evaluation.conditions,
-                at_us=evaluation.at_us,
-                settled=evaluation.settled,
-                evaluated=None,
-            )
+            for kinds, settled in ((UNTIDY, True), (_OBSERVED, evaluation.settled)):
+                await findings.reconcile(
+                    connection,
+                    tenant_id,
+                    engine.source,
+                    [condition for condition in evaluation.conditions if condition.kind in kinds],
+                    at_us=evaluation.at_us,
+                    settled=settled,
+                    evaluated=kinds,
+                )
     except BaseException:
         engine.give_back_hours(taken)
         raise

@@ -1,5 +1,6 @@
 """The loop behind the insights, on a real PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,7 @@ MINUTE_US = 60_000_000
 START_US = 1_795_305_600_000_000
 SENSOR = "sensor.attic"
 ATTIC = Device(id="attic", name="Attic sensor", integration="zha", config_entry_id="entry")
+LAMP = Device(id="lamp", name="Lamp", integration="hue", area_id="kitchen")
 ENTRY = ConfigEntry(id="entry", domain="zha", title="Stick", state="loaded")
 ENTITY = Entity(
     id="e1",
@@ -35,6 +37,9 @@ ENTITY = Entity(
     integration="zha",
     config_entry_id="entry",
 )
+
+
+TIDY = Rows(areas=(Area(id="roof", name="Roof"),), devices=(msgspec.structs.replace(ATTIC, area_id="roof"),))
 
 
 class Store:
@@ -72,9 +77,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def registries(pool: Pool) -> Registries:
-    """The registries of a home with one sensor, which lies in no area."""
+    """The registries of a home with a sensor that is in no area, and a lamp that is."""
     known = Registries(pool, HOME)
-    await known.snapshot(SOURCE, 1, [Rows(config_entries=(ENTRY,), devices=(ATTIC,), entities=(ENTITY,))])
+    await known.snapshot(SOURCE, 1, [Rows(config_entries=(ENTRY,), devices=(ATTIC, LAMP), entities=(ENTITY,))])
     return known
 
 
@@ -141,12 +146,28 @@ async def test_a_finding_goes_by_itself_when_its_cause_does(
     inspector = await restored(store, clock)
     await live(inspector, clock, minutes=30)
     await inspector.round()
-    rows = Rows(areas=(Area(id="roof", name="Roof"),), devices=(msgspec.structs.replace(ATTIC, area_id="roof"),))
-    await registries.diff(SOURCE, 2, 1, rows, Removed())
-    inspector.place(SOURCE, rows, Removed())
+    await registries.diff(SOURCE, 2, 1, TIDY, Removed())
+    inspector.place(SOURCE, TIDY, Removed())
     await inspector.round()
 
     assert await open_kinds(pool) == []
+
+
+async def test_a_change_of_the_registries_is_judged_soon(
+    pool: Pool, store: Store, clock: Clock, registries: Registries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homeiq_server.inspection.inspector._SOON_S", 0)
+    inspector = await restored(store, clock)
+    await live(inspector, clock, minutes=1)
+    await inspector.round()
+    await registries.diff(SOURCE, 2, 1, TIDY, Removed())
+    running = asyncio.create_task(inspector.run(), name="insights")
+    inspector.place(SOURCE, TIDY, Removed())
+    async with asyncio.timeout(20):  # a round by itself would come after a minute
+        while await open_kinds(pool):  # noqa: ASYNC110 - the database has no event
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
 
 
 @pytest.mark.usefixtures("registries")
@@ -212,7 +233,7 @@ async def test_registries_that_change_while_they_are_read_are_read_again(
 
     async with store.tenant(HOME) as connection:
         known = await connection.fetch("SELECT device_id FROM device_health ORDER BY device_id")
-    assert [row["device_id"] for row in known] == ["attic", "second"]
+    assert [row["device_id"] for row in known] == ["attic", "lamp", "second"]
 
 
 async def test_a_source_without_registries_is_not_watched(store: Store, clock: Clock) -> None:
