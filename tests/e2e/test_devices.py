@@ -98,3 +98,47 @@ async def test_a_report_of_a_device_answers_with_all_that_is_known(home: Home) -
 
     assert report["name"] == "Ceiling Lights"
     assert report["health"] is None or report["health"]["state"] == "learning"
+
+
+async def finding_of(home: Home, device_id: str, state: str) -> Json | None:
+    answer = json.loads(await home.server.get("/api/v1/findings", device=device_id, state=state))
+    return next((finding for finding in answer["findings"] if finding["kind"] == "duplicate_name"), None)
+
+
+async def event_tells(home: Home, event_type: str, device_id: str) -> bool:
+    event = await shown(home, "event.homeiq_finding")
+    told = event["attributes"] if event else {}
+    return (told.get("event_type"), told.get("device_id")) == (event_type, device_id)
+
+
+async def test_a_finding_is_told_as_an_event_when_it_opens_and_when_it_is_resolved(home: Home) -> None:
+    await wait_for("every device to be known", lambda: same_devices(home))
+    lamps = {name: key for key, name in (await names(home)).items()}
+    twin = max(lamps["Bed Light"], lamps["Ceiling Lights"])
+    for lamp in (lamps["Bed Light"], lamps["Ceiling Lights"]):
+        await home.home_assistant.ask("probe", "rename", device_id=lamp, name="The same")
+    await wait_for("the finding to be told as opened", lambda: event_tells(home, "opened", twin), deadline_s=ROUND_S)
+    for lamp in (lamps["Bed Light"], lamps["Ceiling Lights"]):
+        await home.home_assistant.ask("probe", "rename", device_id=lamp, name=None)
+    await wait_for(
+        "the finding to be told as resolved", lambda: event_tells(home, "resolved", twin), deadline_s=ROUND_S
+    )
+
+
+async def test_a_finding_is_muted_by_an_action(home: Home) -> None:
+    await wait_for("every device to be known", lambda: same_devices(home))
+    lamps = {name: key for key, name in (await names(home)).items()}
+    pair = (lamps["Kitchen Lights"], lamps["Decorative Lights"])
+    for lamp in pair:
+        await home.home_assistant.ask("probe", "rename", device_id=lamp, name="The other")
+
+    async def opened() -> Json | None:
+        return await finding_of(home, max(pair), "open")
+
+    found = await wait_for("the finding to open", opened, deadline_s=ROUND_S)
+    await home.home_assistant.call("homeiq", "mute_finding", finding_id=found["id"])
+    after = await finding_of(home, max(pair), "open")
+    assert after is not None
+    assert (after["state"], after["muted"], after["muted_until"]) == ("muted", True, None)
+    for lamp in pair:
+        await home.home_assistant.ask("probe", "rename", device_id=lamp, name=None)
