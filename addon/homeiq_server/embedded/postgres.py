@@ -10,7 +10,7 @@ import signal
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, override
 
 from homeiq_server.errors import HomeIQError
 
@@ -22,6 +22,7 @@ from .postgres_folder import DataFolder
 from .postgres_lock import unlock
 from .postgres_roles import DATABASE, SUPERUSER
 from .postgres_settings import arguments, fits, parse_line
+from .supervised import Supervised
 
 _LOGGER = logging.getLogger(__name__)
 _LAST_DUMP_S: Final = 1.5  # of the seconds that the app has to stop in
@@ -29,7 +30,7 @@ _STOP_S: Final = 3
 _READY_S: Final = 900  # the time for recovering after a crash, and for restoring a dump
 
 
-class Postgres:
+class Postgres(Supervised):
     """The embedded PostgreSQL; ``run`` keeps it running.
 
     Attributes:
@@ -60,21 +61,23 @@ class Postgres:
         self.url = postgres_roles.url_of("homeiq", self._sockets)
         self.owner_url = postgres_roles.url_of(postgres_roles.OWNER, self._sockets)
         self._dumped_at: int | None = None
-        self._child = Child(
-            Program(
-                name="PostgreSQL",
-                command=(
-                    self._programs["postgres"],
-                    *arguments(self.major, data=self._folder.path, sockets=self._sockets),
-                ),
-                folder=self._folder.path,
-                prepare=self._prepare,
-                account=self._account,
-                ready=self._ready,
-                parse=parse_line,
-                ready_within_s=_READY_S,
-                stop_signal=signal.SIGINT,  # a fast shutdown: clients are sent away, everything is put on disk
-                grace_s=_STOP_S,
+        super().__init__(
+            Child(
+                Program(
+                    name="PostgreSQL",
+                    command=(
+                        self._programs["postgres"],
+                        *arguments(self.major, data=self._folder.path, sockets=self._sockets),
+                    ),
+                    folder=self._folder.path,
+                    prepare=self._prepare,
+                    account=self._account,
+                    ready=self._ready,
+                    parse=parse_line,
+                    ready_within_s=_READY_S,
+                    stop_signal=signal.SIGINT,  # a fast shutdown: clients are sent away, everything is put on disk
+                    grace_s=_STOP_S,
+                )
             )
         )
 
@@ -83,30 +86,7 @@ class Postgres:
         """Return the user that it runs as, or None when it runs as we do."""
         return self._account
 
-    @property
-    def generation(self) -> int:
-        """Return how many times it was started."""
-        return self._child.generation
-
-    @property
-    def state(self) -> State:
-        """Return where it stands."""
-        return self._child.state
-
-    @property
-    def error(self) -> str | None:
-        """Return why it does not run, or None while it does."""
-        return self._child.error
-
-    @property
-    def pid(self) -> int | None:
-        """Return its process, or None."""
-        return self._child.pid
-
-    async def ready(self) -> None:
-        """Return once the roles can log in to the database; waits as long as that takes."""
-        await self._child.ready()
-
+    @override
     async def run(self) -> None:
         """Keep it running until cancelled; leave only when its process is gone, with everything on disk.
 

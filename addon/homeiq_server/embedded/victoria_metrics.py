@@ -19,7 +19,8 @@ import aiohttp
 
 from homeiq_server.errors import InvalidOptions
 
-from .child import Child, Program, State
+from .child import Child, Program
+from .supervised import Supervised
 
 FUTURE: Final = timedelta(days=2)
 """The database answers 204 to points further ahead than this and forgets them; 1.112 has no flag for it."""
@@ -48,7 +49,7 @@ _TO_A_CLIENT: Final = "remoteAddr:"
 _PLAIN_ERRORS: Final = ("cannot ", "fatal error:", "flag ", "panic:")  # of the leash, of Go, of its flags
 
 
-class VictoriaMetrics:
+class VictoriaMetrics(Supervised):
     """The embedded database; ``run`` keeps it running.
 
     Attributes:
@@ -76,46 +77,17 @@ class VictoriaMetrics:
             f"-storageDataPath={folder}",
             f"-retentionPeriod={retention}",
         )
-        self._child = Child(
-            Program(
-                name="VictoriaMetrics",
-                command=(str(_locate(program)), *places, *FLAGS),
-                folder=folder,
-                ready=self._healthy,
-                parse=parse_line,
+        super().__init__(
+            Child(
+                Program(
+                    name="VictoriaMetrics",
+                    command=(str(_locate(program)), *places, *FLAGS),
+                    folder=folder,
+                    ready=self._healthy,
+                    parse=parse_line,
+                )
             )
         )
-
-    @property
-    def generation(self) -> int:
-        """Return how many times it was started: what had not settled is lost when this changes."""
-        return self._child.generation
-
-    @property
-    def state(self) -> State:
-        """Return where it stands."""
-        return self._child.state
-
-    @property
-    def error(self) -> str | None:
-        """Return why it does not run, or None while it does."""
-        return self._child.error
-
-    @property
-    def pid(self) -> int | None:
-        """Return its process, or None."""
-        return self._child.pid
-
-    async def ready(self) -> None:
-        """Return once it answers; waits as long as that takes."""
-        await self._child.ready()
-
-    async def run(self) -> None:
-        """Keep it running until cancelled; leave only when its process is gone, with everything on disk.
-
-        Run it in an outer ``TaskGroup`` of those who use it, so that they stop first.
-        """
-        await self._child.run()
 
     async def _healthy(self) -> bool:
         timeout = aiohttp.ClientTimeout(total=_HEALTH_TIMEOUT_S)
