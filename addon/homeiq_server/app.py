@@ -11,7 +11,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
@@ -22,16 +22,16 @@ from homeiq_server.database import Database, open_embedded
 from homeiq_server.discovery import Supervisor
 from homeiq_server.errors import Misconfigured
 from homeiq_server.history.spool import Spool
-from homeiq_server.inspection import Inspector
 from homeiq_server.options import MEBIBYTE, Options
 from homeiq_server.parts import Parts
-from homeiq_server.postgres import open_device_database
 from homeiq_server.serving import Listener
+
+if TYPE_CHECKING:
+    from homeiq_server.devices import Devices
 
 _LOGGER = logging.getLogger(__name__)
 
 _WRITER_WITHIN_S: Final = 1
-_STORE_WITHIN_S: Final = 0.5
 _SPOOL_WITHIN_S: Final = 2
 _CHILDREN_WITHIN_S: Final = 3
 
@@ -48,14 +48,14 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
         ExceptionGroup: A part failed in a way that nobody foresaw; the others were stopped in order.
     """
     _own_folder(options.data_dir)
-    embedded, devices = open_embedded(options), open_device_database(options)
+    embedded, devices = open_embedded(options), _open_devices(options)
     async with (
         _running(embedded, devices.child if devices else None),
         _open_spool(options) as spool,
         _closing(Database(options, spool, embedded) if options.history else None) as database,
         _closing(PrometheusProxy(embedded.url) if embedded else None) as proxy,
     ):
-        parts = Parts(spool, database, devices, schema=options.schema, hourly_days=options.hourly_days)
+        parts = Parts(spool, database, devices, schema=options.schema)
         served = Served(
             intake=parts.intake,
             backfill=parts.backfill,
@@ -67,7 +67,7 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
             server_id=spool.server_id,
             token=token.load(options.data_dir),
             proxy=proxy,
-            devices=parts.served_devices(),
+            devices=devices,
         )
         await _serve(options, parts, served, stop, supervisor)
     _LOGGER.info("stopped")
@@ -76,12 +76,12 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
 async def _serve(
     options: Options, parts: Parts, served: Served, stop: asyncio.Event, supervisor: Supervisor | None
 ) -> None:
-    """Take events and write them, and keep the store open, until ``stop`` is set."""
+    """Take events and write them, and watch the devices, until ``stop`` is set."""
     database, devices = parts.database, parts.devices
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(database.write(), name="writer") if database else None
-        storing = tasks.create_task(devices.store.run(), name="store") if devices else None
-        watching = tasks.create_task(parts.inspector.run(), name="insights") if parts.inspector else None
+        if devices:
+            tasks.create_task(devices.run(), name="devices")
         async with (
             _listening(ingress(served, peer=options.ingress_peer), options.ingress_host, options.ingress_port) as page,
             _listening(api(served, cors_origins=options.cors_origins), options.host, options.port) as open_api,
@@ -92,29 +92,20 @@ async def _serve(
             parts.stop()
             if telling:
                 telling.cancel()
-        await asyncio.gather(_stop_writing(database, writing), _stop_watching(parts.inspector, watching))
-        if storing:
-            storing.cancel()
+        if devices:
+            devices.stop()  # ends beside the writer
+        if database and writing:
+            await database.writer.drain(_WRITER_WITHIN_S)
+            writing.cancel()
 
 
-async def _stop_writing(database: Database | None, writing: asyncio.Task[None] | None) -> None:
-    """Bring to the database what it takes in a second; the rest is on disk."""
-    if database and writing:
-        await database.writer.drain(_WRITER_WITHIN_S)
-        writing.cancel()
+def _open_devices(options: Options) -> Devices | None:
+    """Return what knows devices, None when the user wants history alone."""
+    if not options.store:
+        return None
+    from homeiq_server.devices import Devices  # noqa: PLC0415 - it takes memory that history alone does without
 
-
-async def _stop_watching(inspector: Inspector | None, watching: asyncio.Task[None] | None) -> None:
-    """End the insights, and let them bring what they remember to the store, which may be away."""
-    if inspector is None or watching is None:
-        return
-    watching.cancel()
-    try:
-        async with asyncio.timeout(_STORE_WITHIN_S):
-            await asyncio.wait((watching,))
-            await inspector.close()
-    except TimeoutError:
-        _LOGGER.warning("the store does not answer: what the insights learnt in the last minutes is lost")
+    return Devices(options)
 
 
 @asynccontextmanager

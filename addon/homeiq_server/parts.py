@@ -1,16 +1,13 @@
 """What is behind the interfaces, and the one view of how it all goes."""
 
 import time
+from typing import TYPE_CHECKING
 
-from homeiq_server.api.routes import ServedDevices
 from homeiq_server.database import Database
 from homeiq_server.history.line_protocol import INFLUX, VICTORIA, Dialect
 from homeiq_server.history.spool import Spool
 from homeiq_server.history.target import Form
-from homeiq_server.inspection import HOME, Inspector
 from homeiq_server.intake import EventIntake, HistoryOff, KnownLabels, LineIntake, StatisticsIntake
-from homeiq_server.intake.registry import RegistryIntake
-from homeiq_server.postgres import DeviceDatabase
 from homeiq_server.status import Seen, build
 from homeiq_server.status.shape import (
     DatabaseStatus,
@@ -20,7 +17,9 @@ from homeiq_server.status.shape import (
     Status,
     StoreStatus,
 )
-from homeiq_server.store.registry import Registries
+
+if TYPE_CHECKING:
+    from homeiq_server.devices import Devices
 
 
 class Parts:
@@ -30,29 +29,19 @@ class Parts:
         spool: Open.
         database: None when history is off.
         devices: None when the store is off.
-        inspector: Watches what comes in; None without a store.
         intake: Fills the spool with what happens.
         backfill: Fills it with what happened while nobody listened.
         statistics: Fills it with long-term statistics.
         lines: Fills it with what other clients send.
     """
 
-    def __init__(
-        self,
-        spool: Spool,
-        database: Database | None,
-        devices: DeviceDatabase | None,
-        *,
-        schema: str,
-        hourly_days: int,
-    ) -> None:
+    def __init__(self, spool: Spool, database: Database | None, devices: Devices | None, *, schema: str) -> None:
         self.spool = spool
         self.database = database
         self.devices = devices
         self._schema_name = schema
-        self.inspector = Inspector(devices.store, hourly_days=hourly_days) if devices else None
         labels, points = KnownLabels(spool), database.schema if database else HistoryOff
-        self.intake = EventIntake(spool, points, labels, observe=self.inspector.observe if self.inspector else None)
+        self.intake = EventIntake(spool, points, labels, observe=devices.observe if devices else None)
         self.backfill = EventIntake(spool, points, labels, name="backfill")
         self.statistics = StatisticsIntake(spool, self._dialect)
         self.lines = LineIntake(spool, self._form)
@@ -62,18 +51,6 @@ class Parts:
         """Take nothing any more."""
         for channel in (self.intake, self.backfill, self.statistics, self.lines):
             channel.stop()
-
-    def served_devices(self) -> ServedDevices | None:
-        """Return what requests about devices are answered from, None without a store."""
-        if self.devices is None or self.inspector is None:
-            return None
-        store = self.devices.store
-        return ServedDevices(
-            store=store,
-            registries=RegistryIntake(Registries(store, HOME), self.inspector.place),
-            listener=self.inspector,
-            facts=self.inspector.facts,
-        )
 
     def status(self) -> Status:
         """Return how everything is now; no I/O."""
@@ -89,8 +66,8 @@ class Parts:
                 rates=RateStatus(self.intake.rate.per_minute(), report.lines_written_per_minute if report else 0.0),
                 latency=self.database.latency() if self.database else LatencyStatus(),
                 refusals=tuple(self.intake.refusals()),
-                store=self.devices.status() if self.devices else StoreStatus(),
-                insights=self.inspector.status() if self.inspector else None,
+                store=self.devices.store() if self.devices else StoreStatus(),
+                insights=self.devices.insights() if self.devices else None,
             )
         )
 

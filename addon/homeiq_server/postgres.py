@@ -40,16 +40,14 @@ class DeviceDatabase:
         )
 
 
-def open_device_database(options: Options) -> DeviceDatabase | None:
-    """Return the database, neither started nor connected to yet; None when the user wants history alone.
+def open_device_database(options: Options) -> DeviceDatabase:
+    """Return the database, neither started nor connected to yet.
 
     That there is no PostgreSQL to embed is told by its status, because history does not need it.
 
     Raises:
         InvalidOptions: The certificates cannot be used.
     """
-    if not options.store:
-        return None
     if options.database_url and options.database_owner_url:
         access = Access(
             url=options.database_url.reveal(),

@@ -16,7 +16,7 @@ from typing import Final
 import psutil
 
 from homeiq_bench.gauge import pss_mb
-from homeiq_bench.report import arguments, finish, say
+from homeiq_bench.report import Figure, arguments, finish, say
 from homeiq_bench.server import Server
 from homeiq_server import VERSION
 
@@ -41,7 +41,7 @@ def main() -> None:
             say(f"pair {number}: {mb:.1f} MB with the store, {alone_mb:.1f} MB without; usable after {ready_s:.2f} s")
             more.append(mb - alone_mb)
             starts.append(ready_s)
-    figures = {
+    figures: dict[str, Figure] = {
         "memory_at_rest_above_history_mb": round(statistics.median(more), 1),
         "memory_spread_mb": [round(min(more), 1), round(max(more), 1)],
         "usable_after_start_s": round(statistics.median(starts), 2),

@@ -2,20 +2,15 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
-from homeiq_server.insights.finding import Facts
 from homeiq_server.intake import EventIntake, LineIntake, StatisticsIntake
-from homeiq_server.intake.registry import RegistryIntake
 from homeiq_server.status.shape import Status
-from homeiq_server.store.pool import Tenants
 from homeiq_server.token import Token
 
-from . import cors, dead_letters, devices, findings, gaps, hours, influx, insights, page, prometheus_proxy, reported
-from . import registry as registries
-from . import store as device_store
+from . import cors, dead_letters, gaps, influx, no_store, page, prometheus_proxy
 from .auth import only_from, token_required
 from .backfill import BACKFILL, post_backfill
 from .body import MAX_BODY, open_budgets
@@ -31,18 +26,16 @@ _QUERIES: Final = "ask for what was stored in PromQL at /prometheus/api/v1/query
 _QUERIES_ELSEWHERE: Final = "ask the database itself for what was stored"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedDevices:
-    """The parts that requests about devices are answered from.
+class DeviceRoutes(Protocol):
+    """What serves devices."""
 
-    Attributes:
-        facts: What is measured of a device now.
-    """
+    def serve(self, app: web.Application) -> None:
+        """Serve what people and programs want to know of them."""
+        ...
 
-    store: Tenants
-    registries: RegistryIntake
-    listener: reported.Listener
-    facts: Callable[[str], Facts | None]
+    def take_in(self, app: web.Application) -> None:
+        """Take in what Home Assistant tells of them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +57,7 @@ class Served:
     server_id: str
     token: Token
     proxy: PrometheusProxy | None = None
-    devices: ServedDevices | None = None
+    devices: DeviceRoutes | None = None
 
 
 def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Application:
@@ -94,8 +87,11 @@ def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Applicatio
     app.router.add_post(f"{dead_letters.PATH}/replay", dead_letters.post_replay)
     app.router.add_post(f"{dead_letters.PATH}/discard", dead_letters.post_discard)
     app.router.add_get("/metrics", get_metrics)
-    _serve_devices(app, served.devices)
-    _take_in_devices(app, served.devices)
+    if served.devices:
+        served.devices.serve(app)
+        served.devices.take_in(app)
+    else:
+        no_store.add_routes(app.router)
     page.add_routes(app.router)
     influx.add_routes(
         app.router, served.lines, served.token, elsewhere=_QUERIES if served.proxy else _QUERIES_ELSEWHERE
@@ -115,31 +111,9 @@ def ingress(served: Served, *, peer: str) -> web.Application:
     app.router.add_get("/api/v1/info", get_info)
     app.router.add_get("/api/v1/status", get_status)
     app.router.add_get(dead_letters.PATH, dead_letters.get_dead_letters)
-    _serve_devices(app, served.devices)
+    if served.devices:
+        served.devices.serve(app)
+    else:
+        no_store.add_routes(app.router)
     page.add_routes(app.router)
     return app
-
-
-def _serve_devices(app: web.Application, served: ServedDevices | None) -> None:
-    """Serve what people and programs want to know of devices, and let them deal with findings."""
-    app[device_store.STORE] = served.store if served else None
-    app[devices.FACTS] = served.facts if served else _unknown
-    for noun in (devices, findings, hours, insights):
-        noun.add_routes(app.router)
-
-
-def _take_in_devices(app: web.Application, served: ServedDevices | None) -> None:
-    """Take in what Home Assistant tells of its devices."""
-    if served is None:
-        for path in (registries.PATH, reported.PATH):
-            app.router.add_route("*", path, device_store.switched_off)
-        return
-    app[registries.REGISTRIES] = served.registries
-    app[reported.LISTENER] = served.listener
-    app.router.add_get(registries.PATH, registries.get_registry)
-    app.router.add_post(registries.PATH, registries.post_registry)
-    app.router.add_post(reported.PATH, reported.post_reported)
-
-
-def _unknown(_device_id: str) -> Facts | None:
-    return None

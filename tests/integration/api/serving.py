@@ -6,11 +6,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from homeiq_server.api import devices, findings, hours, insights
+from homeiq_server.api import device_routes
 from homeiq_server.api.body import open_budgets
-from homeiq_server.api.devices import FACTS
 from homeiq_server.api.errors import errors_to_problems
-from homeiq_server.api.store import STORE
 from homeiq_server.insights.finding import Facts
 from homeiq_server.store.pool import Tenants
 
@@ -18,14 +16,11 @@ type Http = TestClient[web.Request, web.Application]
 type Json = dict[str, Any]
 
 
-def served(tenants: Tenants | None, fresh: Callable[[str], Facts | None] = lambda _: None) -> web.Application:
+def served(tenants: Tenants, fresh: Callable[[str], Facts | None] = lambda _: None) -> web.Application:
     """Return an app with these routes alone."""
     app = web.Application(middlewares=[errors_to_problems])
     open_budgets(app)
-    app[STORE] = tenants
-    app[FACTS] = fresh
-    for noun in (devices, findings, hours, insights):
-        noun.add_routes(app.router)
+    device_routes.serve(app, tenants, fresh)
     return app
 
 

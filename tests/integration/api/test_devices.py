@@ -546,15 +546,6 @@ async def test_a_device_of_both_tenants_shows_each_its_own(http: Http, pool: Poo
 PATHS = ["devices", "devices/filters", "devices/lamp", "findings", "finding-changes", "insights", "hours?source=a&id=b"]
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_without_a_store_there_is_nothing_and_the_answer_says_why(
-    aiohttp_client: Callable[..., Awaitable[Http]], path: str
-) -> None:
-    http = await aiohttp_client(served(None))
-    status, body = await ask(http, path)
-    assert (status, body["detail"]) == (404, "the store is switched off: set the option store to on")
-
-
 class Away:
     """A store whose database does not answer."""
 

@@ -52,9 +52,7 @@ async def test_of_several_runners_at_once_exactly_one_applies(empty: Database) -
 async def test_a_file_that_fails_leaves_nothing_of_itself_and_what_was_before_it(empty: Database) -> None:
     files = _later("CREATE TABLE half (id int); SELECT 1 / 0")
     async with as_owner(empty) as owner:
-        with pytest.raises(
-            Misconfigured, match=r"migration \d+ .* nothing of it was applied: division by zero"
-        ):
+        with pytest.raises(Misconfigured, match=r"migration \d+ .* nothing of it was applied: division by zero"):
             await migrate(owner, app_role=_APP, migrations=files)
         assert await owner.fetchval("SELECT count(*) FROM schema_version") == len(shipped())
         assert "half" not in await _relations(owner)

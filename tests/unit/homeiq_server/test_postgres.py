@@ -19,13 +19,8 @@ def _external(**more: Any) -> Options:  # noqa: ANN401  # each option has its ow
     return Options(database_url=_URL, database_owner_url=_OWNER_URL, **more)
 
 
-def test_switched_off_there_is_none() -> None:
-    assert open_device_database(Options(store=False)) is None
-
-
 def test_a_database_of_the_user_s_needs_a_certificate_that_is_trusted() -> None:
     database = open_device_database(_external())
-    assert database
     assert database.child is None
     access = database.store._access
     assert access.tls
@@ -38,7 +33,6 @@ def test_a_database_of_the_user_s_needs_a_certificate_that_is_trusted() -> None:
 
 def test_without_the_check_tls_is_not_demanded_and_a_warning_tells_it(caplog: pytest.LogCaptureFixture) -> None:
     database = open_device_database(_external(database_verify_ssl=False))
-    assert database
     assert database.store._access.tls is None
     assert "not checked" in caplog.text
     assert "marker" not in caplog.text
@@ -52,7 +46,6 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
 
 async def test_without_programs_to_embed_the_status_tells_the_remedy(tmp_path: Path) -> None:
     database = open_device_database(Options(data_dir=tmp_path, postgresql=tmp_path))
-    assert database
     task = asyncio.create_task(database.store.run(), name="store")
     await eventually(lambda: database.status().state == "misconfigured")
     status = database.status()
