@@ -41,7 +41,7 @@ class Table:
 def figures(status: dict[str, Any]) -> dict[str, str]:
     """Return the table's rows."""
     events, lines = status["intake"].get("events", {}), status["lines"]
-    newest = status["database"]["newest_point_at"]
+    newest, insights = status["database"]["newest_point_at"], status["insights"]
     age = f"{(datetime.now(UTC) - datetime.fromisoformat(newest)).total_seconds():.1f} s" if newest else "none yet"
     return {
         "status": status["status"],
@@ -52,4 +52,5 @@ def figures(status: dict[str, Any]) -> dict[str, str]:
         "dead": str(lines["dead"]),
         "dropped": str(lines["dropped"]),
         "newest point": age,
+        "watched": f"{insights['tracked'] if insights else 0} entities",
     }
