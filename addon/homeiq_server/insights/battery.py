@@ -25,6 +25,7 @@ from typing import Final, Self
 import msgspec
 
 from homeiq_server.insights.finding import BatteryEnd, Condition, Evidence, Kind
+from homeiq_server.insights.slots import quick
 from homeiq_server.insights.subject import Subject
 from homeiq_server.insights.theil_sen import Line
 from homeiq_server.insights.words import (
@@ -67,6 +68,7 @@ _SEVERITIES: Final = ((7, 4), (14, 3), (30, 2))
 _PHONES: Final = frozenset(("mobile_app", "icloud"))
 
 
+@quick
 class Battery(msgspec.Struct, array_like=True, gc=False):
     """The battery of one entity that reports per cent.
 

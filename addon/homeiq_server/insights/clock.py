@@ -7,6 +7,9 @@ from typing import Final
 
 import msgspec
 
+from homeiq_server.insights.activity import Activity
+from homeiq_server.insights.slots import quick
+
 GAP_US: Final = 900_000_000
 """Without any event or report for longer than this, nothing was observed. Reports come every five minutes."""
 GRACE_US: Final = 600_000_000
@@ -15,10 +18,11 @@ SET_BACK_US: Final = 86_400_000_000
 """A time so far before the latest one is no straggler: the source's clock was set back."""
 
 
-STEADY_US: Final = 10_000_000
+STEADY_US: Final = 60_000_000
 """The newest time may be taken note of so much later."""
 
 
+@quick
 class Clock(msgspec.Struct, array_like=True, gc=False):
     """The observed clock of one source.
 
@@ -29,6 +33,7 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
         settled_us: Until then, by the source's clock, the absence of something means nothing.
         began_us: When the present run of the source began; 0 when it was never told.
         reported_us: The newest report's time, 0 without one in this run.
+        activity: Runs on the observed time, while people are about.
     """
 
     latest_us: int = 0
@@ -37,6 +42,7 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
     settled_us: int = 0
     began_us: int = 0
     reported_us: int = 0
+    activity: Activity = msgspec.field(default_factory=Activity)
 
     def advance(self, at_us: int) -> float:
         """Take note that the source was heard at a time, and return the observed time in seconds."""

@@ -16,6 +16,7 @@ import msgspec
 
 from homeiq_server.insights.cusum import Cusum
 from homeiq_server.insights.finding import Condition, Evidence, Kind
+from homeiq_server.insights.slots import quick
 from homeiq_server.insights.subject import Subject
 from homeiq_server.insights.words import DAY_S, HOUR_S, figure, microseconds, number, rounded, span
 from homeiq_server.registry import Entity
@@ -27,6 +28,7 @@ _GAP_S: Final = DAY_S
 """A value stands until the next one, but no longer than this: then the app was stopped."""
 
 _DAYS_OF_WEEK: Final = 7
+_WHOLE_S: Final = 0.75 * HOUR_S
 _WHOLE_H: Final = 20
 _LEARNED: Final = 14
 _LEAST_KW: Final = 0.002
@@ -41,12 +43,16 @@ _UNITS: Final = {"W": 0.001, "kW": 1.0, "MW": 1_000.0, "mW": 1e-6, "Wh": 0.001, 
 _COUNTERS: Final = frozenset(("total", "total_increasing"))
 
 
+@quick
 class Energy(msgspec.Struct, array_like=True, gc=False):
     """What one entity uses.
 
     Attributes:
         scale: From its unit to kW or kWh.
         counter: Whether its values are a total (kWh) and not a power (kW).
+        from_s: Since when the present hour is known.
+        until_s: When it ends.
+        sum: What it has used, in the entity's unit, times seconds for a power.
         week: The usual kWh of the hours of the week from Monday 0:00 UTC, two bytes each.
         hours: How many hours of the present day are known.
         days: How many whole days were.
@@ -56,9 +62,9 @@ class Energy(msgspec.Struct, array_like=True, gc=False):
     counter: bool = False
     last_s: float = 0.0
     last: float = 0.0
-    hour: int = 0
-    hour_s: float = 0.0
-    hour_kwh: float = 0.0
+    from_s: float = 0.0
+    until_s: float = 0.0
+    sum: float = 0.0
     hours: int = 0
     least_kw: float = 0.0
     kwh: float = 0.0
@@ -77,22 +83,18 @@ class Energy(msgspec.Struct, array_like=True, gc=False):
         return cls(scale=scale, counter=counter) if scale and (counter or power) else None
 
     def take(self, at_s: float, value: float) -> None:
-        """Take a value in the entity's unit."""
-        passed = at_s - self.last_s
-        if passed <= 0.0 or value - value != 0.0:
-            return  # old, not a number, or infinite
-        if passed < _GAP_S:
-            gain = value - self.last
-            rate = (gain * HOUR_S / passed if gain > 0 else 0.0) if self.counter else self.last
-            kw = rate * self.scale
-            if at_s < (self.hour + 1) * HOUR_S:
-                self.hour_s += passed
-                self.hour_kwh += kw * passed / HOUR_S
-            else:
-                self._spread(self.last_s, at_s, kw)
-        else:
-            self._begin(at_s)
-        self.last_s, self.last = at_s, value
+        """Take a finite value in the entity's unit."""
+        passed_s = at_s - self.last_s
+        if passed_s <= 0.0:
+            return
+        if at_s >= self.until_s:
+            self._pass(at_s, value)
+        elif not self.counter:
+            self.sum += self.last * passed_s
+        elif value > self.last:
+            self.sum += value - self.last
+        self.last_s = at_s
+        self.last = value
 
     def check(self, now_s: float) -> Evidence | None:
         """Return the figures when it uses more than it used to."""
@@ -117,28 +119,33 @@ class Energy(msgspec.Struct, array_like=True, gc=False):
             }
         return None
 
+    def _pass(self, at_s: float, value: float) -> None:
+        """Give each hour since the last value its part, up to a time beyond the present hour."""
+        passed_s = at_s - self.last_s
+        if passed_s >= _GAP_S:
+            self._begin(at_s)
+            return
+        # By the second, in what is summed.
+        rate = max(0.0, value - self.last) / passed_s if self.counter else self.last
+        from_s = self.last_s
+        while at_s >= self.until_s:
+            self.sum += rate * (self.until_s - from_s)
+            from_s = self.until_s
+            self._close_hour()
+        self.sum += rate * (at_s - from_s)
+
     def _begin(self, at_s: float) -> None:
         """Begin after a gap: of the present day too little is known."""
-        self.hour = int(at_s // HOUR_S)
-        self.hour_s = self.hour_kwh = 0.0
+        self.from_s, self.until_s, self.sum = at_s, (at_s // HOUR_S + 1) * HOUR_S, 0.0
         self.hours, self.kwh, self.expected_kwh, self.least_kw = 0, 0.0, 0.0, _MOST_KW
 
-    def _spread(self, from_s: float, to_s: float, kw: float) -> None:
-        """Give each hour between its part."""
-        while from_s < to_s:
-            until_s = min(to_s, (self.hour + 1) * HOUR_S)
-            if until_s > from_s:
-                self.hour_s += until_s - from_s
-                self.hour_kwh += kw * (until_s - from_s) / HOUR_S
-                from_s = until_s
-            if from_s >= (self.hour + 1) * HOUR_S:
-                self._close_hour()
-
     def _close_hour(self) -> None:
-        if self.hour_s > 0.75 * HOUR_S:
-            kwh = min(_MOST_KW, max(-_MOST_KW, self.hour_kwh * HOUR_S / self.hour_s))
+        hour, held_s = int(self.until_s // HOUR_S) - 1, self.until_s - self.from_s
+        if held_s > _WHOLE_S:
+            used_kwh = self.sum * self.scale / (1.0 if self.counter else HOUR_S)
+            kwh = min(_MOST_KW, max(-_MOST_KW, used_kwh * HOUR_S / held_s))
             # Day 0 of the epoch was a Thursday: 72 hours after Monday.
-            at = (self.hour + 72) % _WEEK
+            at = (hour + 72) % _WEEK
             usual = self._usual(at)
             if isnan(usual):
                 usual = kwh
@@ -147,14 +154,14 @@ class Energy(msgspec.Struct, array_like=True, gc=False):
             self.kwh += kwh
             self.least_kw = min(self.least_kw, kwh)
             self.hours += 1
-        self.hour += 1
-        self.hour_s = self.hour_kwh = 0.0
-        if self.hour % 24 == 0:
+        self.from_s, self.sum = self.until_s, 0.0
+        self.until_s += HOUR_S
+        if (hour + 1) % 24 == 0:
             self._close_day()
 
     def _close_day(self) -> None:
         if self.hours >= _WHOLE_H:
-            at_s = self.hour * HOUR_S
+            at_s = self.from_s
             self.days += 1
             self.standby.take(at_s, self.least_kw, max(_LEAST_KW, 0.05 * abs(self.standby.mean)))
             if self.days > _DAYS_OF_WEEK:

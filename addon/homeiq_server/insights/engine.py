@@ -16,19 +16,14 @@ from homeiq_server.insights.drops import Drop
 from homeiq_server.insights.finding import Condition, Evaluation, Facts, Hour, Report
 from homeiq_server.insights.flapping import Flapping
 from homeiq_server.insights.grouping import Groups
+from homeiq_server.insights.hearing import Hearing
 from homeiq_server.insights.home import Home
 from homeiq_server.insights.hours import Hours
 from homeiq_server.insights.judge import judge, states
 from homeiq_server.insights.roster import FORMAT, Roster
-from homeiq_server.insights.silent import TOGETHER_S
-from homeiq_server.insights.track import DeviceSeat, Seat
 from homeiq_server.insights.words import DAY_S, HOUR_S, MICROSECONDS
 from homeiq_server.model import Event
 
-UNAVAILABLE: Final = "unavailable"
-UNKNOWN: Final = "unknown"
-_NO_VALUE: Final = frozenset({None, UNAVAILABLE, UNKNOWN})
-TOGETHER_US: Final = int(TOGETHER_S) * MICROSECONDS
 _DAY_US: Final = int(DAY_S) * MICROSECONDS
 _HOUR_US: Final = int(HOUR_S) * MICROSECONDS
 _WHOLE_DAY_S: Final = 12 * HOUR_S
@@ -46,6 +41,8 @@ class State(msgspec.Struct, array_like=True):
     drops: list[Drop] = []
     failing: dict[str, int] = {}
     """Since when config entries do not run, by id."""
+    untidy: dict[str, int] = {}
+    """Since when something is untidy, by kind and subject."""
 
 
 class Engine:
@@ -61,6 +58,7 @@ class Engine:
         self._clock = self._state.clock
         self._roster = Roster(limit)
         self._hours = Hours()
+        self._hearing = Hearing(self._roster, self._hours, self._clock, self._state.drops)
         self._told = 0
         self._tidied: tuple[Home, int, tuple[Condition, ...]] | None = None
 
@@ -91,42 +89,9 @@ class Engine:
         self._state.drops.clear()
         self._clock.begin(at_us)
 
-    def observe(self, events: Sequence[Event]) -> None:  # noqa: C901, PLR0912  # hot: calls cost
+    def observe(self, events: Sequence[Event]) -> None:
         """Take events, about in order of time."""
-        roster, clock = self._roster, self._clock
-        roster.touch += 1
-        seats, touch, no_value = roster.seats, roster.touch, _NO_VALUE
-        if events:
-            clock.advance(events[0].time_us)
-        begin_us, end_us, lost_us = clock.steady()
-        for event in events:
-            time_us, state = event.time_us, event.state
-            if begin_us <= time_us <= end_us:
-                at_s = (time_us - lost_us) * 1e-6
-            else:
-                at_s = clock.advance(time_us)
-                begin_us, end_us, lost_us = clock.steady()
-            seat = seats.get(event.entity_id)
-            if seat is None:
-                seat = roster.seat(event.entity_id)
-                if seat is None:
-                    continue
-            seat.touch = touch
-            track, role, device = seat.track, seat.role, seat.device
-            if time_us > track.heard_us:  # noqa: PLR1730  # hot: max() is slower
-                track.heard_us = time_us
-            if state in no_value or event.previous in no_value or track.away_s is not None:
-                if not self._turn(seat, event, at_s):
-                    continue
-            elif device is not None and role.speaks and time_us - device.track.seen_us >= TOGETHER_US:
-                device.touch = touch
-                device.track.speak(time_us, at_s)
-            if role.numeric:
-                self._measure(seat, state, time_us, state != event.previous)
-            elif role.worded:
-                self._note(seat, state, time_us)
-        if events:
-            clock.advance(events[-1].time_us)
+        self._hearing.events(events)
 
     def hear(self, report: Report) -> None:
         """Take what the source tells every five minutes."""
@@ -136,9 +101,8 @@ class Engine:
         clock.reported_us = max(clock.reported_us, report.at_us)
         roster.touch += 1
         for entity_id, at_us in report.reported.items():
-            seat = roster.seat(entity_id)
-            if seat is not None and at_us <= report.at_us:
-                self._reported(seat, at_us)
+            if at_us <= report.at_us:
+                self._hearing.report(entity_id, at_us)
         for entity_id, asked_us, answered_us in report.commands:
             seat = roster.seat(entity_id)
             if seat is not None and seat.device is not None:
@@ -212,82 +176,7 @@ class Engine:
             self._roster.skipped += 1
             return
         self._state, self._clock = restored, restored.clock
-
-    def _turn(self, seat: Seat, event: Event, at_s: float) -> bool:
-        """Take a change from or to no value; return whether a fresh value came."""
-        track, device = seat.track, seat.device
-        restarting = self._clock.restarting(event.time_us)
-        was_away, track.away_s = track.away_s is not None, None
-        track.gone = event.state is None
-        if event.state == UNAVAILABLE:
-            track.away_s = at_s
-        if device is not None and seat.entity.entity_id in device.vital:
-            self._attend(device, event.time_us, at_s, restarting=restarting)
-        if event.state in _NO_VALUE:
-            return False
-        if restarting:
-            seat.know(event.state or "")
-            return seat.role.worded
-        if device is not None and seat.role.speaks and event.previous == UNKNOWN and not was_away:
-            device.touch = self._roster.touch
-            device.track.speak(event.time_us, at_s)
-        return True
-
-    def _attend(self, device: DeviceSeat, time_us: int, at_s: float, *, restarting: bool) -> None:
-        """Find whether a device is unavailable, after one of its entities has become so or has come back."""
-        found = [self._roster.seats.get(each) for each in device.vital]
-        away = any(each is not None and each.track.away_s is not None for each in found) and all(
-            each is not None and (each.track.away_s is not None or each.track.gone) for each in found
-        )
-        track = device.track
-        device.touch = self._roster.touch
-        if away and track.away_s is None:
-            track.away_s, track.away_us, track.away_by_start = at_s, time_us, restarting
-            if not restarting and len(self._state.drops) < drops.MOST:
-                self._state.drops.append(Drop(at_s, time_us, device.device.id))
-        elif not away and track.away_s is not None:
-            if track.silence is not None:
-                track.silence.skip(max(0.0, at_s - track.away_s))
-            track.away_s, track.away_us = None, 0
-
-    def _measure(self, seat: Seat, state: str | None, time_us: int, changed: bool) -> None:  # noqa: FBT001  # hot
-        """Count a number, and give it to the rules that ask for it."""
-        try:
-            value = float(state or "")
-        except ValueError:
-            return
-        if value - value != 0.0:  # not a number, or infinite
-            return
-        total = seat.sum
-        if total is None or not total.start_us <= time_us < total.end_us:
-            total = seat.sum = self._hours.of(seat.entity.id, time_us)
-        total.add(value, time_us)
-        if seat.rules:
-            seat.measure(value, time_us * 1e-6, changed)
-
-    @staticmethod
-    def _note(seat: Seat, state: str | None, time_us: int) -> None:
-        """Keep a state that is a word."""
-        if seat.role.keeps_state and state != seat.track.state:
-            seat.track.state, seat.track.state_us = state, time_us
-        if seat.role.battery_low and seat.device is not None:
-            seat.device.track.battery_low = state == "on"
-
-    def _reported(self, seat: Seat, at_us: int) -> None:
-        """Take that an entity has reported the value that it has."""
-        track, device = seat.track, seat.device
-        if at_us <= track.heard_us or track.away_s is not None:
-            return
-        track.heard_us = at_us
-        seat.touch = self._roster.touch
-        if self._clock.restarting(at_us):
-            return
-        if track.stuck is not None:
-            track.stuck.report(at_us * 1e-6, False)
-        if device is not None and seat.role.speaks:
-            device.touch = self._roster.touch
-            device.track.reported_us = max(device.track.reported_us, at_us)
-            device.track.speak(at_us, self._clock.read(at_us))
+        self._hearing.clock, self._hearing.drops = restored.clock, restored.drops
 
     def _count_drops(self) -> None:
         for drop in drops.settle(self._state.drops, self._roster.home, self._clock.now_s):
@@ -326,6 +215,8 @@ class Engine:
         """Return what is untidy; looked up again when the registries have changed, else once an hour."""
         home = self._roster.home
         if self._tidied is None or self._tidied[0] is not home or now_us - self._tidied[1] > _HOUR_US:
-            found = hygiene.conditions(home, self.source, now_us, *states(self._roster))
+            found = hygiene.lasting(
+                hygiene.conditions(home, self.source, now_us, *states(self._roster)), self._state.untidy
+            )
             self._tidied = (home, now_us, tuple(found))
         return self._tidied[2]

@@ -1,8 +1,10 @@
 """Flapping: a device becomes unavailable much more often than it used to.
 
 Two decayed counts of its drops: ``c`` with a half-life of 6 hours, ``b`` of 14 days. At a steady rate
-``e = b * 6 h / 14 d`` is the expected ``c``; a device flaps when ``c > max(4, e + 4 * sqrt(e) + 1)``, and no longer at
-half of that. Drops of most of an integration at once are its reload or its outage, not drops of the devices.
+``e = b * 6 h / 14 d`` is the expected ``c``; a device flaps when ``c > max(4, e + 4 * sqrt(e) + 1)``, and no longer
+below an eighth of that, some 15 hours after the last one: one that drops twelve times a day is quiet for half a day now
+and then, and would else be told again and again. Drops of most of an integration at once are its reload or its outage,
+not drops of the devices.
 """
 
 from math import sqrt
@@ -18,6 +20,7 @@ SHORT_S: Final = 6 * 3_600.0
 LONG_S: Final = 14 * 86_400.0
 LEAST: Final = 4.0
 SIGMAS: Final = 4.0
+CLEARED: Final = 1 / 8
 
 
 class Flapping(msgspec.Struct, array_like=True, gc=False):
@@ -48,14 +51,14 @@ class Flapping(msgspec.Struct, array_like=True, gc=False):
         if not self.since_us:
             return None
         self._decay(now_s)
-        if self.recent < self.limit() / 2:
+        if self.recent < CLEARED * self.limit():
             self.since_us = 0
             return None
         expected = self._expected()
         return {
-            "recent_drops": round(self.recent, 1),
+            "recent_drops": round(self.recent),
             "expected_drops": round(expected, 1),
-            "drops_in_two_weeks": round(self.usual, 1),
+            "drops_in_two_weeks": round(self.usual),
         }
 
     def limit(self) -> float:
@@ -76,7 +79,8 @@ class Flapping(msgspec.Struct, array_like=True, gc=False):
 
 def condition(device: Device, figures: Evidence, since_us: int) -> Condition:
     """Word what was found."""
-    drops, expected = number(figures, "recent_drops"), number(figures, "expected_drops")
+    drops, expected = round(number(figures, "recent_drops")), number(figures, "expected_drops")
+    times = f"about {drops} times" if drops > 1 else "about once"
     return Condition(
         kind=Kind.FLAPPING,
         subject_type="device",
@@ -85,7 +89,7 @@ def condition(device: Device, figures: Evidence, since_us: int) -> Condition:
         severity=3,
         title=f"{device.shown_name} comes and goes",
         explanation=(
-            f"It became unavailable about {max(1, round(drops))} times in the last hours; normal is {expected:.1f}. "
+            f"It became unavailable {times} in the last hours; normal is {expected:.1f}. "
             "Mostly a weak link or a failing power supply is the cause: move it nearer to its hub or renew its battery."
         ),
         evidence=figures,

@@ -108,7 +108,8 @@ def _integrations(
             standing for each in devices if (standing := standings.get(each.id)) is not None and not standing.explained
         ]
         failed = entry is not None and entry.state in FAILED and any(each.away_s is not None for each in members)
-        if not failed and not _down(members, groups.down.get(name), now_s):
+        left = name not in groups.down and _behind_a_hub(home, members, standings)
+        if not failed and (left or not _down(members, groups.down.get(name), now_s)):
             _await(members, now_s)
             continue
         out = [each for each in members if each.over(now_s)]
@@ -133,6 +134,14 @@ def _integrations(
             affected=tuple(each.device.id for each in lost),
         )
     groups.down = found
+
+
+def _behind_a_hub(home: Home, members: Sequence[Standing], standings: Mapping[str, Standing]) -> bool:
+    """Return whether all members talk through one hub, which is away itself: soon that is the finding."""
+    hubs = {home.owner(each.device.via_device_id) for each in members if each.device.via_device_id}
+    hub = standings.get(hubs.pop()) if len(hubs) == 1 else None
+    away = hub is not None and hub.away_s is not None
+    return away and all(each is hub or each.device.via_device_id for each in members)
 
 
 def _down(members: Sequence[Standing], since_s: float | None, now_s: float) -> bool:
@@ -197,7 +206,7 @@ def _house(standings: Iterable[Standing], groups: Groups, now_s: float, now_us: 
     if groups.quiet_s is not None and _returned(people, groups, now_s):
         groups.quiet_s = groups.lively_s = None
     if groups.quiet_s is None:
-        if not any(each.silent and _nobody_else(each, people, now_s) for each in people):
+        if not any(each.overdue and _nobody_else(each, people, now_s) for each in people):
             return None
         groups.quiet_s = min(each.fell_s() for each in out)
     since_us = max((each.track.seen_us for each in out), default=now_us)

@@ -10,8 +10,10 @@ untidy 2.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
+
+import msgspec
 
 from homeiq_server.insights.finding import Condition, Kind
 from homeiq_server.insights.home import Home
@@ -65,6 +67,23 @@ def conditions(
             yield from _of_entity(home, entity, now_us)
             if entity.domain == "update" and states.get(entity.entity_id) == "on":
                 yield from _update(home, entity, now_us, (since or {}).get(entity.entity_id))
+
+
+def lasting(found: Iterable[Condition], begun: dict[str, int]) -> Iterator[Condition]:
+    """Yield conditions with the time at which each was first found, which would else move with every look.
+
+    Args:
+        found: All that hold now.
+        begun: When each was first found; it is brought up to date.
+    """
+    holds = set()
+    for each in found:
+        key = f"{each.kind} {each.subject}"
+        holds.add(key)
+        since_us = begun.setdefault(key, each.since_us)
+        yield each if since_us == each.since_us else msgspec.structs.replace(each, since_us=since_us)
+    for key in begun.keys() - holds:
+        del begun[key]
 
 
 def failing(home: Home) -> Iterator[str]:

@@ -7,6 +7,7 @@ Median and MAD are followed by steps of the sign of the difference, which no sin
 readings of the last five are needed, and it is over after 25 good ones in a row: what is broken now and then is broken.
 """
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -14,8 +15,9 @@ from typing import Final
 import msgspec
 
 from homeiq_server.insights.finding import Condition, Evidence, Kind
+from homeiq_server.insights.slots import quick
 from homeiq_server.insights.subject import Subject
-from homeiq_server.insights.words import figure, microseconds, number
+from homeiq_server.insights.words import figure, microseconds, number, rounded
 
 _NEVER: Final = float("inf")
 _REMEMBERED: Final = (1 << 25) - 1
@@ -23,6 +25,11 @@ _LAST_FIVE: Final = 0b11111
 _RAISED: Final = 3
 _HAMPEL: Final = 5 * 1.4826
 _STEP: Final = 0.05
+_CALM: Final = 10
+"""A deviation of less than a tenth of the jump need not be told from it: the jump alone decides then."""
+
+_NEAR: Final = 8
+"""Within an eighth of the jump from the median, a reading moves neither."""
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):
@@ -127,82 +134,99 @@ def range_of(device_class: str | None, unit: str | None) -> Range | None:
     return Range(base.low * scale + offset, base.high * scale + offset, base.jump * scale)
 
 
+class Spell(msgspec.Struct, array_like=True, gc=False):
+    """A time in which there were bad readings.
+
+    Attributes:
+        bad: The last 25 readings, a bit each, the latest lowest.
+        most: How many of five in a row were bad at most.
+        first: The first bad reading.
+        low: With ``high`` what was possible then.
+    """
+
+    since_s: float
+    first: float
+    low: float
+    high: float
+    bad: int = 0
+    most: int = 0
+
+    def note(self, bad: bool) -> bool:  # noqa: FBT001  # one of two kinds
+        """Put a reading among the last ones; return whether any of these is bad."""
+        self.bad = (self.bad << 1 | bad) & _REMEMBERED
+        self.most = max(self.most, (self.bad & _LAST_FIVE).bit_count())
+        return self.bad != 0
+
+
+@quick
 class Values(msgspec.Struct, array_like=True, gc=False):
     """The readings of one entity. One is only needed where ``range_of`` knows a range.
 
     Attributes:
-        bad: The last 25 readings, a bit each, the latest lowest.
+        near: Within so much of the median a reading is good and moves nothing; negative while that is not known.
+        deviation: The MAD; 0 where there are no spikes, and the median is then the middle of what is possible.
+        before: The last reading.
+        spell: None while all is good.
     """
 
+    near: float = -1.0
     median: float = 0.0
     deviation: float = 0.0
     before: float = 0.0
-    count: int = 0
-    bad: int = 0
-    worst: float = 0.0
-    since_s: float = 0.0
-    raised: bool = False
-    low: float = 0.0
-    high: float = 0.0
+    spell: Spell | None = None
 
     def take(self, at_s: float, value: float, limits: Range | None) -> None:
         """Take a reading; limits in the reading's unit."""
-        if limits is None:
-            return
-        bad = not limits.low <= value <= limits.high
-        if not bad and limits.jump != _NEVER:
-            bad = self._follow(value, limits.jump)
-        if bad or self.bad:
-            self._note(at_s, value, bad, limits)
+        near = self.near
+        if -near <= value - self.median <= near and self.spell is None:
+            self.before = value
+        elif limits is not None:
+            bad = not limits.low <= value <= limits.high or self._follow(value, limits)
+            if bad and self.spell is None:
+                self.spell = Spell(at_s, value if value - value == 0 else 0.0, limits.low, limits.high)
+            if self.spell is not None and not self.spell.note(bad):
+                self.spell = None
 
     def check(self) -> Evidence | None:
         """Return the figures when values are impossible."""
-        if not self.raised:
+        spell = self.spell
+        if spell is None or spell.most < _RAISED:
             return None
         return {
-            "since_us": microseconds(self.since_s),
-            "bad_readings_of_last_5": (self.bad & _LAST_FIVE).bit_count(),
-            "last_bad_value": self.worst,
-            "possible_from": self.low,
-            "possible_to": self.high,
-            "usual_value": round(self.median, 2) if self.count else None,
+            "since_us": microseconds(spell.since_s),
+            "bad_readings_of_5": spell.most,
+            "bad_value": spell.first,
+            "possible_from": spell.low,
+            "possible_to": spell.high,
+            "usual_value": rounded(self.median) if self.deviation else None,
         }
 
-    def _follow(self, value: float, jump: float) -> bool:
+    def _follow(self, value: float, limits: Range) -> bool:
         """Let median and MAD follow; return whether the value is a spike."""
-        if not self.count:
-            self.count, self.median, self.before, self.deviation = 1, value, value, jump / 10
+        jump = limits.jump
+        if jump == _NEVER:
+            self.median, self.near = (limits.low + limits.high) / 2, (limits.high - limits.low) / 2
             return False
-        away = value - self.median
-        distance = -away if away < 0 else away
-        leap = value - self.before
-        spike = distance > jump and (leap > jump or leap < -jump) and distance > _HAMPEL * self.deviation
+        if not self.deviation:
+            self.median = self.before = value
+            self.deviation = jump / _CALM
+        distance = abs(value - self.median)
+        spike = distance > jump and abs(value - self.before) > jump and distance > _HAMPEL * self.deviation
         step = _STEP * self.deviation
-        if distance > step:
-            self.median += 2 * step if away > 0 else -2 * step
-        self.deviation += step if distance > self.deviation else -step
-        self.deviation = max(self.deviation, jump / 100)
+        if distance > jump / _NEAR:
+            self.median += math.copysign(2 * step, value - self.median)
+        self.deviation = max(jump / _CALM, self.deviation + (step if distance > self.deviation else -step))
+        # Where the deviation counts, every reading has to move it.
+        calm = self.deviation * _HAMPEL <= jump
+        self.near = min(jump / _NEAR, self.median - limits.low, limits.high - self.median) if calm else -1.0
         self.before = value
         return spike
-
-    def _note(self, at_s: float, value: float, bad: bool, limits: Range) -> None:  # noqa: FBT001  # hot, positional
-        """Put a reading among the last five."""
-        if bad:
-            self.worst = value if value - value == 0 else 0.0
-            self.low, self.high = limits.low, limits.high
-            if not self.bad:
-                self.since_s = at_s
-        self.bad = (self.bad << 1 | bad) & _REMEMBERED
-        if (self.bad & _LAST_FIVE).bit_count() >= _RAISED:
-            self.raised = True
-        elif not self.bad:
-            self.raised = False
 
 
 def condition(subject: Subject, evidence: Evidence, now_us: int) -> Condition:
     """Word it."""
-    value, low, high = (number(evidence, name) for name in ("last_bad_value", "possible_from", "possible_to"))
-    count = round(number(evidence, "bad_readings_of_last_5"))
+    value, low, high = (number(evidence, name) for name in ("bad_value", "possible_from", "possible_to"))
+    count = round(number(evidence, "bad_readings_of_5"))
     if low <= value <= high:
         usual = figure(number(evidence, "usual_value"), subject.unit)
         seen = f"jumps to values such as {figure(value, subject.unit)} and back, while it usually shows about {usual}"
@@ -213,7 +237,7 @@ def condition(subject: Subject, evidence: Evidence, now_us: int) -> Condition:
         Kind.IMPOSSIBLE,
         3,
         f"{subject.name} shows impossible values",
-        f"{subject.name} {seen} ({count} of the last 5 readings). Check its battery, its cable and its place.",
+        f"{subject.name} {seen} ({count} of 5 readings in a row). Check its battery, its cable and its place.",
         evidence,
         now_us,
     )

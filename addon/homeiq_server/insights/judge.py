@@ -126,12 +126,14 @@ def watched(device: Device) -> bool:
 def _standing(seat: DeviceSeat, clock: Clock) -> Standing:
     track, silence = seat.track, seat.track.silence
     now_s = clock.judged_s
+    active_s = clock.activity.read(now_s)
     limit_s = silence.limit_s(event_driven=not seat.regular) if silence is not None else None
     patience_s = (limit_s or offline.UNKNOWN_S) if track.away_by_start else offline.LIMIT_S
     known = limit_s is not None and not seat.idle
     quiet = None
     if silence is not None and known and track.away_s is None:
-        quiet = silent.evidence(silence, now_s, event_driven=not seat.regular)
+        lull = track.lull if seat.by_people else None
+        quiet = silent.evidence(silence, now_s, event_driven=not seat.regular, lull=lull, active_s=active_s)
     return Standing(
         device=seat.device,
         track=track,
@@ -142,6 +144,8 @@ def _standing(seat: DeviceSeat, clock: Clock) -> Standing:
         silent=quiet,
         regular=seat.regular,
         set_off=seat.set_off,
+        overdue=silence is not None and limit_s is not None and now_s - silence.heard_s > limit_s,
+        active_s=active_s,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Final, Self
 import msgspec
 
 from homeiq_server.insights.finding import Condition, Evidence, Kind
+from homeiq_server.insights.slots import quick
 from homeiq_server.insights.subject import Subject
 from homeiq_server.insights.words import DAY_S, HOUR_S, figure, microseconds, number
 from homeiq_server.registry import Entity
@@ -32,17 +33,18 @@ _FALLEN: Final = 3.0
 
 
 class _Scale(msgspec.Struct, frozen=True):
-    """A unit's levels: the floor, what is comfortable, the least standard deviation."""
+    """A unit's levels: the floor, what is comfortable, the least standard deviation, and the steps to tell it in."""
 
     floor: float
     comfortable: float
     least: float
+    step: int
 
 
 _SCALES: Final[Mapping[str, _Scale]] = {
-    "lqi": _Scale(30, 80, 8),
-    "dBm": _Scale(-85, -75, 2),
-    "%": _Scale(30, 50, 4),
+    "lqi": _Scale(30, 80, 8, 5),
+    "dBm": _Scale(-85, -75, 2, 2),
+    "%": _Scale(30, 50, 4, 5),
 }
 
 
@@ -60,6 +62,7 @@ def unit_of(entity: Entity) -> str | None:
     return "%" if is_share else None
 
 
+@quick
 class Link(msgspec.Struct, array_like=True, gc=False):
     """The link of one entity's device, by one measurement of it.
 
@@ -100,13 +103,14 @@ class Link(msgspec.Struct, array_like=True, gc=False):
             return
         self.last_s = at_s
         self.count += 1
-        self.recent += passed / (_RECENT_S + passed) * (value - self.recent)
-        self.weak += passed / (_SHARE_S + passed) * ((value < self.floor) - self.weak)
+        recent, baseline, weak = self.recent, self.baseline, self.weak
+        self.recent = recent + passed / (_RECENT_S + passed) * (value - recent)
+        self.weak = weak + passed / (_SHARE_S + passed) * ((1.0 if value < self.floor else 0.0) - weak)
         # The beginning of a baseline is a plain mean.
         watched = at_s - self.first_s
         weight = passed / ((watched if watched < _BASELINE_S else _BASELINE_S) + passed)  # noqa: FURB136  # hot
-        away = value - self.baseline
-        self.baseline += weight * away
+        away = value - baseline
+        self.baseline = baseline + weight * away
         self.variance = (1.0 - weight) * (self.variance + weight * away * away)
 
     def check(self, now_s: float) -> Evidence | None:
@@ -126,9 +130,9 @@ class Link(msgspec.Struct, array_like=True, gc=False):
         return {
             "since_us": microseconds(self.since_s),
             "unit": self.unit,
-            "recent": round(self.recent),
-            "usual": round(self.baseline),
-            "below_floor_percent": 5 * round(20 * self.weak),
+            "recent": scale.step * round(self.recent / scale.step),
+            "usual": scale.step * round(self.baseline / scale.step),
+            "below_floor_percent": 10 * round(10 * self.weak),
             "floor": scale.floor,
             "fall_in_standard_deviations": round(max(0.0, fallen)),
         }

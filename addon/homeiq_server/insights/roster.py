@@ -3,7 +3,7 @@
 A track belongs to a registry id, so a renamed entity keeps its own. Entities of no registry are not remembered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from typing import Final
 
@@ -21,7 +21,7 @@ from homeiq_server.insights.stuck import Stuck
 from homeiq_server.insights.track import DeviceSeat, DeviceTrack, Seat, Track
 from homeiq_server.registry import Device, Entity
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the checkpoints; another number means that older ones are of no use any more."""
 _CHUNK: Final = 64
 """When the limit is reached, a 64th of the entities goes at once: finding the oldest costs a pass over all."""
@@ -162,13 +162,18 @@ class Roster:
     def _sit(self, device: Device, track: DeviceTrack | None, touch: int) -> DeviceSeat:
         seat = self.devices[device.id] = DeviceSeat(device, track or DeviceTrack())
         seat.touch = touch
-        roles = [(each.entity_id, each.entity_category, self._role(each)) for each in self.home.entities_of(device.id)]
-        primary = tuple(entity_id for entity_id, _, role in roles if role.vital)
-        seat.vital = primary or tuple(entity_id for entity_id, _, role in roles if role.speaks)
-        seat.regular = any(role.regular for _, _, role in roles)
-        seat.set_off = any(role.set_off for _, _, role in roles)
-        seat.idle = any(role.acts for _, _, role in roles) and not seat.regular and not seat.set_off
+        roles = [self._role(each) for each in self.home.entities_of(device.id)]
+        seat.regular = any(role.regular for role in roles)
+        seat.set_off = any(role.set_off for role in roles)
+        seat.by_people = seat.set_off and not seat.regular
+        seat.idle = any(role.acts for role in roles) and not seat.regular and not seat.set_off
         return seat
+
+    def vital(self, device: Device) -> Sequence[str]:
+        """Return the entities by which a device is told to be unavailable: its primary ones, else all that speak."""
+        roles = [(each.entity_id, self._role(each)) for each in self.home.entities_of(device.id)]
+        primary = [entity_id for entity_id, role in roles if role.vital]
+        return primary or [entity_id for entity_id, role in roles if role.speaks]
 
 
 def _heard(seat: Seat) -> int:

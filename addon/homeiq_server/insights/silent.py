@@ -3,6 +3,9 @@
 The longest gap between two reports, decayed: ``M = max(g, M * 2^(-g / 14 d))`` for each gap ``g``. A device is silent
 when it is quiet for longer than ``max(10 min, k * M)``. Gaps have two humps, day and night, so means and deviations of
 them mislead (measured: 66 to 1,576 false alarms per 1,000 device-days, against 0.14 for this rule).
+
+What people set off is quiet at night and while nobody is at home. It is silent when it is quiet for longer than normal
+and, by the activity of the house (activity.py), for more than 3.25 times the longest gap; or for 3.5 times its normal.
 """
 
 from math import exp2, log
@@ -10,13 +13,17 @@ from typing import Final
 
 import msgspec
 
+from homeiq_server.insights.activity import FACTOR as FACTOR_ACTIVE
+from homeiq_server.insights.activity import HALF_LIFE_S, Lull
 from homeiq_server.insights.finding import Condition, Evidence, Kind
+from homeiq_server.insights.slots import quick
 from homeiq_server.insights.words import DAY_S, HOUR_S, number, rounded, span
 from homeiq_server.registry import Device
 
-HALF_LIFE_S: Final = 14 * DAY_S
 FACTOR: Final = 2.5
 FACTOR_EVENT_DRIVEN: Final = 3.0
+FACTOR_ALONE: Final = 3.5
+"""After so much of its normal, what people set off is silent whatever the activity of the house was."""
 SHORTEST_S: Final = 600.0
 _STEEPEST: Final = log(2.0) / HALF_LIFE_S
 REPORTS: Final = 20
@@ -31,6 +38,7 @@ TOGETHER_S: Final = 5.0
 """What a device says of its entities within this time is one report."""
 
 
+@quick
 class Silence(msgspec.Struct, array_like=True, gc=False):
     """How long a device is used to be quiet. Times are observed ones, in seconds.
 
@@ -93,16 +101,32 @@ class Silence(msgspec.Struct, array_like=True, gc=False):
             self.longest_at_s = at_s
 
 
-def evidence(silence: Silence, now_s: float, *, event_driven: bool) -> Evidence | None:
-    """Return the figures when a device is silent."""
+def evidence(
+    silence: Silence, now_s: float, *, event_driven: bool, lull: Lull | None = None, active_s: float = 0.0
+) -> Evidence | None:
+    """Return the figures when a device is silent; of what people set off, by the house's activity where that tells."""
     limit_s = silence.limit_s(event_driven=event_driven)
-    quiet_s = now_s - silence.heard_s
-    if limit_s is None or quiet_s <= limit_s:
+    if limit_s is None:
+        return None
+    quiet_s, normal_s = now_s - silence.heard_s, silence.normal_s(silence.heard_s)
+    active: dict[str, float] = {}
+    if lull is not None and lull.has_company() and quiet_s <= FACTOR_ALONE * normal_s:
+        limit_s = max(SHORTEST_S, normal_s)
+        active_normal_s, active_quiet_s = lull.normal_s(silence.heard_s), active_s - lull.heard_s
+        if active_quiet_s <= FACTOR_ACTIVE * active_normal_s:
+            return None
+        active = {
+            "active_quiet_hours": rounded(active_quiet_s / HOUR_S),
+            "active_longest_normal_hours": rounded(active_normal_s / HOUR_S),
+            "active_limit_hours": rounded(FACTOR_ACTIVE * active_normal_s / HOUR_S),
+        }
+    if quiet_s <= limit_s:
         return None
     return {
         "quiet_hours": rounded(quiet_s / HOUR_S),
-        "longest_normal_hours": rounded(silence.normal_s(silence.heard_s) / HOUR_S),
+        "longest_normal_hours": rounded(normal_s / HOUR_S),
         "limit_hours": rounded(limit_s / HOUR_S),
+        **active,
         "reports": silence.reports,
     }
 
@@ -111,6 +135,12 @@ def condition(device: Device, figures: Evidence, since_us: int) -> Condition:
     """Word what was found; ``since_us`` is when the device was last heard."""
     quiet = span(number(figures, "quiet_hours") * HOUR_S)
     normal = span(number(figures, "longest_normal_hours") * HOUR_S)
+    about = ""
+    if "active_quiet_hours" in figures:
+        active, usual = (
+            span(number(figures, name) * HOUR_S) for name in ("active_quiet_hours", "active_longest_normal_hours")
+        )
+        about = f", though others were set off during {active} of that; normally it speaks within {usual} of such time"
     return Condition(
         kind=Kind.SILENT,
         subject_type="device",
@@ -119,7 +149,7 @@ def condition(device: Device, figures: Evidence, since_us: int) -> Condition:
         severity=4,
         title=f"{device.shown_name} is silent",
         explanation=(
-            f"It normally speaks at least every {normal} and has said nothing for {quiet}. "
+            f"It normally speaks at least every {normal} and has said nothing for {quiet}{about}. "
             "Check its battery or power, and whether it is within reach of its hub."
         ),
         evidence=figures,

@@ -21,6 +21,8 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
         normal_s: The longest quiet that is normal; None while learning.
         regular: It speaks by itself, whatever people do.
         set_off: People set it off.
+        overdue: By time alone, whether anybody is about or not.
+        active_s: For how long the activity of the house has run.
         explained: By a common cause: no offline or silent of its own.
     """
 
@@ -33,6 +35,8 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
     silent: Evidence | None
     regular: bool
     set_off: bool
+    overdue: bool
+    active_s: float
     explained: bool = False
 
     def quiet_s(self, now_s: float) -> float:
@@ -72,6 +76,8 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
         self.explained = True
         if self.track.silence is not None and self.over(now_s):
             self.track.silence.pause(now_s)
+            if self.track.lull is not None:
+                self.track.lull.pause(self.active_s, now_s)
             self.track.own_s = None
         if self.track.away_s is not None:
             self.track.away_s = max(self.track.away_s, now_s)

@@ -1,7 +1,7 @@
 import random
 
 from homeiq_server.insights.engine import Engine
-from homeiq_server.insights.flapping import Flapping
+from homeiq_server.insights.flapping import Flapping, condition
 from homeiq_server.insights.words import DAY_S, HOUR_S
 from tests.unit.homeiq_server.insights.homes import Life, device, home, temperature
 
@@ -26,11 +26,22 @@ def test_many_drops_within_hours_are() -> None:
     assert evidence["recent_drops"] > 4  # type: ignore[operator]
 
 
-def test_it_is_over_when_half_of_the_limit_is_left() -> None:
+def test_it_is_over_within_a_day_of_the_last_drop() -> None:
     flapping = dropped([600.0 * n for n in range(6)])
-    assert flapping.check(3_600.0 + 6 * HOUR_S) is not None
-    assert flapping.check(3_600.0 + 12 * HOUR_S) is None
-    assert flapping.check(3_600.0 + 12 * HOUR_S + 1) is None
+    assert flapping.check(3_600.0 + 12 * HOUR_S) is not None
+    assert flapping.check(3_600.0 + 24 * HOUR_S) is None
+    assert flapping.check(3_600.0 + 24 * HOUR_S + 1) is None
+
+
+def test_half_a_quiet_day_between_drops_is_not_its_end() -> None:
+    flapping = dropped([HOUR_S * n for n in range(8)])
+    assert flapping.check(7 * HOUR_S) is not None
+    assert flapping.check(19 * HOUR_S) is not None
+    flapping.drop(19 * HOUR_S, 2)
+    evidence = flapping.check(20 * HOUR_S)
+    assert evidence is not None
+    here = device("d", name="Lamp")
+    assert "unavailable about 2 times in the last hours" in condition(here, evidence, 1).explanation
 
 
 def test_what_it_does_all_the_time_is_its_normal() -> None:

@@ -73,13 +73,13 @@ def test_a_quiet_house_does_not_become_normal() -> None:
     life.mute.clear()
     life.go(days=2, each_s=600)
     life.mute.add("binary_sensor.m0")
-    assert kinds(life.go(hours=30, each_s=600)) == [("silent", "m0")]
+    assert kinds(life.go(hours=36, each_s=600)) == [("silent", "m0")]
 
 
 def test_one_sensor_among_lively_others_is_silent_itself() -> None:
     life = people()
     life.mute.add("binary_sensor.m0")
-    assert kinds(life.go(hours=25)) == [("silent", "m0")]
+    assert kinds(life.go(hours=33)) == [("silent", "m0")]
 
 
 def test_a_regular_sensor_is_found_while_nobody_is_at_home() -> None:
@@ -194,3 +194,13 @@ def test_a_common_cause_survives_a_restart_of_the_app() -> None:
     life.engine = restored
     life.go(days=1, each_s=600)
     assert set(life.found) == {("integration_down", "entry")}
+
+
+def test_what_talks_through_a_hub_that_is_away_is_left_to_the_hub_even_if_one_was_offline_before() -> None:
+    life = set_up(hub=True)
+    life.drop("sensor.t0")
+    life.go(hours=1, each_s=300)
+    life.found.clear()
+    life.drop(*(f"sensor.t{n}" for n in range(1, 6)), "sensor.hub")
+    life.go(hours=1, each_s=300)
+    assert set(life.found) == {("hub_down", "hub"), ("offline", "d0")} or set(life.found) == {("hub_down", "hub")}

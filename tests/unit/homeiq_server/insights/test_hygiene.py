@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeiq_server.insights.finding import Condition, Kind
-from homeiq_server.insights.hygiene import conditions, failed, failing, is_placeholder
+from homeiq_server.insights.hygiene import conditions, failed, failing, is_placeholder, lasting
 from homeiq_server.registry import Area, ConfigEntry, Device, Entity
 from tests.unit.homeiq_server.insights import homes
 
@@ -35,6 +35,17 @@ def test_a_thing_without_an_area_is_told_and_a_service_is_not() -> None:
     assert kinds(radio, homes.device("Forecast", area_id=None, entry_type="service")) == []
     assert kinds(radio, homes.device("Lamp", area_id=None, disabled_by="user")) == []
     assert kinds(homes.device("Lamp"), homes.device("Channel 1", area_id=None, parent_id="Lamp")) == []
+
+
+def test_what_lasts_was_first_found_when_it_was_first_found() -> None:
+    begun: dict[str, int] = {}
+    untidy = homes.home(KITCHEN, homes.device("Radio"), homes.device("Lamp", area_id=None))
+    for hour in range(3):
+        found_at_us = NOW_US + hour * homes.HOUR_US
+        (told,) = lasting(conditions(untidy, "home", found_at_us, {}), begun)
+        assert told.since_us == NOW_US
+    assert list(lasting((), begun)) == []
+    assert begun == {}
 
 
 def test_a_home_that_makes_no_use_of_areas_misses_none() -> None:

@@ -82,6 +82,15 @@ def test_another_level_a_climb_and_one_odd_value_are_possible(values: list[float
         assert found.check() is None
 
 
+def test_further_readings_of_the_same_fault_change_nothing_that_is_told() -> None:
+    values = taken(*[21.0, -127.0] * 5, -127, 21, -127, -127)
+    first = values.check()
+    assert first is not None
+    for second in range(100, 200):
+        values.take(second, (21.0, -127.0, 22.0, 999.0)[second % 4], range_of("temperature", "°C"))
+        assert values.check() == first
+
+
 def test_what_people_switch_may_jump() -> None:
     assert taken(*[0.0, 2_000.0] * 50, device_class="power", unit="W").check() is None
 
