@@ -6,7 +6,8 @@ well the ends of batteries are foretold, what the engine costs by event and by e
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from homeiq_bench.report import Figure, arguments, finish, say
@@ -14,8 +15,9 @@ from homeiq_server import VERSION
 
 from . import batteries, cost, homes, results
 from .batteries import Foretold
-from .disturbances import calendar, disturbances
+from .disturbances import Disturbance, calendar, disturbances
 from .household import Household
+from .ledger import Opened
 from .scoring import Aftermath, Score, aftermaths, scores, unprovoked
 from .trial import Course, Trial
 
@@ -36,11 +38,14 @@ def main() -> None:
     foretold: list[Foretold] = []
     causeless = 0
     for number in range(asked.first_seed, asked.first_seed + seeds):
-        trial = _lived(f"home {number}", days, _EVERY_S[number % 2], explain=asked.explain)
+        trial = _lived(f"home {number}", days, explain=asked.explain)
         course = trial.course()
         for whose, ledger in course.ledgers.items():
             _add_scores(counted.setdefault(whose, {}), scores(course.home.things, ledger.opened, course.home.span_s))
-            after.setdefault(whose, []).extend(aftermaths(course.home.things, course.disturbances, ledger.opened))
+            otherwise = partial(_without, f"home {number}", days) if whose == "homeiq" else None
+            after.setdefault(whose, []).extend(
+                aftermaths(course.home.things, course.disturbances, ledger.opened, otherwise)
+            )
         causeless += unprovoked(course.disturbances, course.ledgers["homeiq"].opened)
         say(f"home {number}: {len(batteries.SHAPES) * a_shape} batteries")
         foretold += batteries.foretell(f"home {number}", a_shape)
@@ -64,14 +69,29 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-seed", type=int, default=1)
 
 
-def _lived(seed: str, days: int, every_s: float, *, explain: bool) -> Trial:
-    """Return a trial that was run."""
+def _without(seed: str, days: int, left_out: Disturbance) -> Sequence[Opened]:
+    """Return what is found in the same home when one disturbance does not happen."""
+    say(f"{seed} once more, without the {left_out.kind}: would it have been found anyway?")
+    trial = _trial(seed, days, left_out)
+    trial.run()
+    return trial.ledgers["homeiq"].opened
+
+
+def _trial(seed: str, days: int, left_out: Disturbance | None = None) -> Trial:
+    """Return a trial of a home, to be run; how often it is evaluated is the home's own."""
     dates = calendar(seed, days)
-    simulated = homes.home(seed, Household(seed, dates))
-    trial = Trial(simulated, disturbances(seed, dates), every_s)
+    happening = [each for each in disturbances(seed, dates) if each != left_out]
+    return Trial(homes.home(seed, Household(seed, dates)), happening, _EVERY_S[int(seed.rpartition(" ")[2]) % 2])
+
+
+def _lived(seed: str, days: int, *, explain: bool) -> Trial:
+    """Return a trial that was run."""
+    trial = _trial(seed, days)
+    simulated = trial.home
     started_s = time.monotonic()
     entities = len(simulated.rows.entities)
-    say(f"{seed}: {len(simulated.things)} devices, {entities} entities, {days} days from {dates.first}")
+    first = simulated.household.calendar.first
+    say(f"{seed}: {len(simulated.things)} devices, {entities} entities, {days} days from {first}")
     trial.run(
         lambda day: None if day % 10 or not day else say(f"{seed}: day {day}, {time.monotonic() - started_s:.0f} s")
     )

@@ -6,7 +6,7 @@ silent is worth a word, and is counted as neither) or had one until a day before
 those before anything is broken, the holiday and the restarts among them. Precision is found / (found + false).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Final
 
@@ -142,9 +142,16 @@ def unprovoked(disturbances: Sequence[Disturbance], opened: Iterable[Opened]) ->
 
 
 def aftermaths(
-    things: Iterable[Thing], disturbances: Iterable[Disturbance], opened: Sequence[Opened]
+    things: Iterable[Thing],
+    disturbances: Iterable[Disturbance],
+    opened: Sequence[Opened],
+    otherwise: Callable[[Disturbance], Iterable[Opened]] | None = None,
 ) -> list[Aftermath]:
-    """Return what was said because of each disturbance, until a day after it."""
+    """Return what was said because of each disturbance, until a day after it.
+
+    A false alarm may fall into that day by chance. Where single devices are named and ``otherwise`` is given, it must
+    return what is found in the same home without the disturbance: what is found then too was not said because of it.
+    """
     episodes = {thing.device.id: thing.episodes for thing in things}
     found = []
     for disturbance in disturbances:
@@ -155,6 +162,9 @@ def aftermaths(
             and finding.kind not in _UNCOUNTED
             and not (finding.device_id and _is_explained(episodes.get(finding.device_id, ()), finding.at_s))
         ]
+        if otherwise and any(finding.device_id for finding in due):
+            anyway = {(each.kind, each.subject) for each in otherwise(disturbance) if disturbance.counts(each.at_s)}
+            due = [finding for finding in due if (finding.kind, finding.subject) not in anyway]
         single = sum(finding.device_id is not None for finding in due)
         names = sorted(f"{finding.kind} {finding.subject}" for finding in due)
         found.append(Aftermath(disturbance.kind, len(due), single, names))
