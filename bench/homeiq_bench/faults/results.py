@@ -132,7 +132,7 @@ def _usual(figures: Mapping[str, Figure], rule: str | None, name: str) -> str:
 
 
 def _many(figures: Mapping[str, Figure]) -> Iterator[str]:
-    yield "| What happens to many at once | Findings | Single devices | Fixed 24 h, that day | Unavailable only, that day |"
+    yield "| What happens to many at once | Findings | About single devices | Fixed 24 h | Unavailable only |"
     yield "|---|---|---|---|---|"
     ending = "_most_findings_about_single_devices"
     for name in figures:
