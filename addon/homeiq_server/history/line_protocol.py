@@ -68,6 +68,10 @@ def number(value: float) -> str:
     return repr(float(value))
 
 
+_ODD_BEFORE_SEPARATOR: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\(?=[,= ])")
+_ODD_AT_END: Final = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
+
+
 class Dialect:
     """How one family of databases escapes names and tags, both ways."""
 
@@ -116,8 +120,14 @@ class Dialect:
         return self._escape(text, self._key)
 
     def field_key(self, text: str) -> str:
-        """Return the key of a field, escaped; it must not be empty."""
-        return self._escape(text, self._field_key)
+        """Return the key of a field, escaped; it must not be empty.
+
+        InfluxDB takes backslashes by pairs there, so that one before a separator cannot be said: it is left out.
+        """
+        if self._pairs or "\\" not in text:
+            return self._escape(text, self._field_key)
+        escaped = _ODD_BEFORE_SEPARATOR.sub(r"\1", text).translate(self._field_key)
+        return f"{escaped} " if _ODD_AT_END.search(escaped) else escaped
 
     def tags(self, tags: Tags) -> str:
         """Return ``,key=value`` for each tag, sorted by key; one with an empty key or value does not exist."""
