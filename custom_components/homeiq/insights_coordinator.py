@@ -11,7 +11,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .const import DOMAIN, STATUS_INTERVAL
-from .errors import AppError
+from .errors import AppError, Busy
 from .finding_issues import async_report_findings
 from .findings import FindingChange, Insights
 from .store_client import StoreClient
@@ -28,7 +28,7 @@ class _Saved(TypedDict):
 
 
 class InsightsCoordinator(DataUpdateCoordinator[Insights | None]):
-    """Asks every 30 s; the data are None while the app's store is switched off.
+    """Asks every 30 s; the data are None while the app's store is switched off, and until it has come up.
 
     The changes of findings are handed to whoever listens, each once and in order, also those that came while Home
     Assistant was down: the cursor behind the last one handed over is kept on disk. They wait until Home Assistant
@@ -82,6 +82,8 @@ class InsightsCoordinator(DataUpdateCoordinator[Insights | None]):
             if self._follows and self.hass.is_running:
                 await self._hand_over_changes(cursor, insights.cursor)
         except AppError as err:
+            if isinstance(err, Busy) and self.newest is None:
+                return None  # the store has not come up yet; should it never, the app's status tells why
             raise UpdateFailed(
                 translation_domain=DOMAIN, translation_key=err.key, translation_placeholders={"reason": str(err)}
             ) from err

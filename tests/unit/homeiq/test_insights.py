@@ -56,6 +56,19 @@ async def test_without_a_store_the_sensors_are_unavailable(
     assert shown(hass, "sensor.homeiq_devices").state == "5"
 
 
+async def test_a_store_that_has_not_come_up_yet_is_no_error(
+    hass: HomeAssistant, app: FakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.store.state = "starting"
+    entry = await set_up(hass, app_entry(hass, app))
+    assert shown(hass, "sensor.homeiq_devices").state == "unavailable"
+    assert "Error fetching" not in caplog.text
+
+    app.store.state = "ok"
+    await poll_insights(entry)
+    assert shown(hass, "sensor.homeiq_devices").state == "5"
+
+
 async def test_an_answer_of_another_shape_is_no_figure(hass: HomeAssistant, known: Entry, app: FakeApp) -> None:
     app.store.insights["devices_total"] = None
     await poll_insights(known)
