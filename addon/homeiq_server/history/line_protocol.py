@@ -69,7 +69,7 @@ def number(value: float) -> str:
 
 
 _ODD_BEFORE_SEPARATOR: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\(?=[,= ])")
-_ODD_AT_END: Final = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
+_PAIR_AT_END: Final = re.compile(r"(?<!\\)((?:\\\\)*\\)\\\Z")
 
 
 class Dialect:
@@ -122,12 +122,12 @@ class Dialect:
     def field_key(self, text: str) -> str:
         """Return the key of a field, escaped; it must not be empty.
 
-        InfluxDB takes backslashes by pairs there, so that one before a separator cannot be said: it is left out.
+        InfluxDB takes backslashes by pairs there, so that one before a separator cannot be said: it is left out. At the
+        end the last one of a pair is: not everybody who reads lines knows pairs.
         """
         if self._pairs or "\\" not in text:
             return self._escape(text, self._field_key)
-        escaped = _ODD_BEFORE_SEPARATOR.sub(r"\1", text).translate(self._field_key)
-        return f"{escaped} " if _ODD_AT_END.search(escaped) else escaped
+        return self._escape(_PAIR_AT_END.sub(r"\1", _ODD_BEFORE_SEPARATOR.sub(r"\1", text)), self._field_key)
 
     def tags(self, tags: Tags) -> str:
         """Return ``,key=value`` for each tag, sorted by key; one with an empty key or value does not exist."""

@@ -144,10 +144,12 @@ def test_what_is_no_line_is_left_for_the_database_to_refuse() -> None:
 @given(st.lists(good_lines(timed=True), max_size=5))
 def test_numbers_arrive_and_come_back(lines: list[bytes]) -> None:
     there = to_victoria(*lines)
-    back = to_influx(*there)
+    back = [b"\n".join(to_influx(*one.split(b"\n"))) for one in there]  # a text makes several lines of one
 
     for line, one, other in zip(lines, there, back, strict=True):
         meant = INFLUX.parse(line.decode())
+        if "state" in meant.tags:
+            continue  # that is how a text is told as a number: it may be taken for one
         numbers = {key: value for key, value in meant.fields.items() if not isinstance(value, str)}
         if not numbers:
             assert not one or b"state=" in one
