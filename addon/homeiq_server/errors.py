@@ -41,6 +41,30 @@ class Unauthorized(HomeIQError):
     """The bearer token is missing or wrong."""
 
 
+class Forbidden(HomeIQError):
+    """Who asks is known, but may not do this: another token with more scopes may."""
+
+
+class Conflict(HomeIQError):
+    """What is there already stands against it: look at it, and ask for something else."""
+
+
+class Outdated(HomeIQError):
+    """It was changed by somebody else meanwhile: fetch it again, and decide anew."""
+
+
+class TooMany(HomeIQError):
+    """More was asked than is allowed in this time; the same may work after a while.
+
+    Attributes:
+        after: Seconds until then.
+    """
+
+    def __init__(self, message: str, *, after: float = 1) -> None:
+        super().__init__(message)
+        self.after = after
+
+
 class NotFound(HomeIQError):
     """No such thing, or none that this caller may see: the answer is the same."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -11,14 +12,18 @@ from aiohttp.typedefs import Handler
 from msgspec import json
 
 from homeiq_server.errors import (
+    Conflict,
+    Forbidden,
     HomeIQError,
     Misconfigured,
     NotFound,
+    Outdated,
     Rejected,
     RetryLater,
     SequenceHole,
     StaleRevision,
     TooLarge,
+    TooMany,
     Unauthorized,
 )
 
@@ -31,10 +36,14 @@ _CHALLENGE: Final = 'Bearer realm="HomeIQ", Basic realm="HomeIQ: any user, the t
 _PROBLEMS: Final[dict[type[HomeIQError], tuple[int, str, str]]] = {
     Rejected: (400, "malformed", "The request is malformed"),
     Unauthorized: (401, "unauthorized", "The token is missing or wrong"),
+    Forbidden: (403, "forbidden", "This is not allowed"),
     NotFound: (404, "not-found", "There is no such thing"),
     SequenceHole: (409, "sequence-hole", "Batches are missing"),
     StaleRevision: (409, "stale-revision", "The registries have moved on"),
+    Conflict: (409, "conflict", "Something stands against it"),
+    Outdated: (412, "outdated", "It has changed meanwhile"),
     TooLarge: (413, "too-large", "The request is too large"),
+    TooMany: (429, "too-many", "Too many requests"),
     Misconfigured: (502, "misconfigured", "The server behind refuses us"),
     RetryLater: (503, "retry-later", "Not now"),
 }
@@ -55,8 +64,10 @@ async def errors_to_problems(request: web.Request, handler: Handler) -> web.Stre
         )
         return problem(err.status, err.reason.lower().replace(" ", "-"), err.reason, detail, headers=err.headers)
     except Exception:
-        _LOGGER.exception("%s %s failed", request.method, request.path)
-        return problem(500, "fault", "A fault of the server", "This is our fault: its log tells more.")
+        request_id = _request_id()
+        _LOGGER.exception("%s %s failed (request %s)", request.method, request.path, request_id)
+        detail = "This is our fault: its log tells more."
+        return problem(500, "fault", "A fault of the server", detail, request_id=request_id)
 
 
 def problem(
@@ -68,7 +79,8 @@ def problem(
     headers: Mapping[str, str] = MappingProxyType({}),
     **members: object,
 ) -> web.Response:
-    """Return a problem; ``members`` are its own beside the standard ones."""
+    """Return a problem; ``members`` are its own beside the standard ones and the ``request_id``."""
+    members.setdefault("request_id", _request_id())
     kept = {name: value for name, value in headers.items() if name in ("Allow", "Retry-After", "WWW-Authenticate")}
     return web.Response(
         status=status,
@@ -85,9 +97,15 @@ def status_and_headers(err: HomeIQError) -> tuple[int, dict[str, str]]:
     headers: dict[str, str] = {}
     if isinstance(err, RetryLater):
         headers["Retry-After"] = str(_RETRY_AFTER_S if err.after is None else max(1, math.ceil(err.after)))
+    elif isinstance(err, TooMany):
+        headers["Retry-After"] = str(max(1, math.ceil(err.after)))
     elif isinstance(err, Unauthorized):
         headers["WWW-Authenticate"] = _CHALLENGE
     return _row(err)[0], headers
+
+
+def _request_id() -> str:
+    return secrets.token_hex(8)
 
 
 def _row(err: HomeIQError) -> tuple[int, str, str]:

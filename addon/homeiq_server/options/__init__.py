@@ -2,12 +2,12 @@
 
 Where options come from is in ``sources.py``, what a value may be in ``checks.py``.
 """
-# ruff: noqa: RUF009  # _option is dataclasses.field() with more words
+# ruff: noqa: RUF009  # option() is dataclasses.field() with more words
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, Literal, override
+from typing import Final
 
 import voluptuous as vol
 
@@ -15,37 +15,12 @@ from homeiq_server.history.points.settings import EXTRA_TAGS, MEASUREMENT_ATTRS,
 from homeiq_server.history.spool import WhenFull
 
 from . import checks as check
+from .declaring import Declared, Secret, option, secret, secret_url
+from .ingest import IngestOptions, of_ingest
 
-type Kind = Literal["text", "number", "switch", "list", "table"]
+__all__ = ["MEBIBYTE", "Component", "Declared", "Options", "Secret", "contradictions", "declared"]
 
 MEBIBYTE: Final = 1024 * 1024
-
-
-class Secret:
-    """A text that no log, repr or error shows."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text, for the one who has to send it."""
-        return self._text
-
-    @override
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-
-def secret(value: object) -> Secret:
-    """Accept a text of one line and hide it."""
-    return Secret(check.text(value))
-
-
-def secret_url(value: object) -> Secret:
-    """Accept the address of a PostgreSQL database and hide it: the password is part of it."""
-    return Secret(check.postgresql_url(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,243 +71,216 @@ def component(value: object) -> Component:
     return Component(**schema(value))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """What is known of an option beside its name.
-
-    Attributes:
-        name: Its key.
-        default: As a person reads it.
-        check: A validator for voluptuous, which may turn the given value into the kept one.
-        kind: How a text from the environment is read.
-        shape: What a value looks like; completes the sentence "it must be ...".
-        meaning: What it does, for the table in the documentation.
-    """
-
-    name: str
-    default: str
-    check: check.Check[object]
-    kind: Kind
-    shape: str
-    meaning: str
-
-
-# Typed as Any, as dataclasses.field() itself is, so that each field has the type of its values.
-def _option(default: object, validate: check.Check[object], kind: Kind, shape: str, meaning: str) -> Any:  # noqa: ANN401
-    """Declare an option where its field stands."""
-    return field(default=default, metadata={"check": validate, "kind": kind, "shape": shape, "meaning": meaning})
-
-
 _PORT: Final = "a port number from 0 to 65535 (0: any that is free)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(IngestOptions):
     """What the server was told, checked once; every part trusts it."""
 
-    data_dir: Path = _option(
+    data_dir: Path = option(
         Path("~/.local/share/homeiq"),
         check.folder,
         "text",
         "a folder, such as /data/homeiq",
         "Where the spool, the token and the embedded database are kept.",
     )
-    host: str = _option(
+    host: str = option(
         "127.0.0.1",
         check.text,
         "text",
         "an address of this machine, such as 0.0.0.0 for all",
         "Where the API listens; it asks for the token.",
     )
-    port: int = _option(8098, check.whole_number(0, 65535), "number", _PORT, "The API's port.")
-    ingress_host: str = _option(
+    port: int = option(8098, check.whole_number(0, 65535), "number", _PORT, "The API's port.")
+    ingress_host: str = option(
         "127.0.0.1",
         check.text,
         "text",
         "an address of this machine, such as 0.0.0.0 for all",
         "Where the web page listens; it asks for no token, but answers one peer only.",
     )
-    ingress_port: int = _option(8099, check.whole_number(0, 65535), "number", _PORT, "The web page's port.")
-    ingress_peer: str = _option(
+    ingress_port: int = option(8099, check.whole_number(0, 65535), "number", _PORT, "The web page's port.")
+    ingress_peer: str = option(
         "127.0.0.1",
         check.ip_address,
         "text",
         "an IP address, such as 172.30.32.2, the Supervisor's",
         "The only peer that the web page answers.",
     )
-    log_level: str = _option(
+    log_level: str = option(
         "info",
         check.one_of("debug", "info", "warning", "error"),
         "text",
         "debug, info, warning or error",
         "How much is logged.",
     )
-    history: bool = _option(
+    history: bool = option(
         True,
         check.switch,
         "switch",
         "on or off",
         "Whether state changes are kept; off: they are counted as skipped.",
     )
-    influx_url: str | None = _option(
+    influx_url: str | None = option(
         None,
         check.http_url,
         "text",
         "an http or https address without user and password, such as http://192.168.1.10:8086",
         "The database to write to; not set: the embedded VictoriaMetrics.",
     )
-    influx_token: Secret | None = _option(
+    influx_token: Secret | None = option(
         None,
         secret,
         "text",
         "an API token that may write to the bucket",
         "For InfluxDB 2, 3 and Cloud, instead of user and password.",
     )
-    influx_username: str | None = _option(
+    influx_username: str | None = option(
         None,
         check.text,
         "text",
         "a user's name",
         "For InfluxDB 1, and for a VictoriaMetrics behind a proxy that asks for a password.",
     )
-    influx_password: Secret | None = _option(None, secret, "text", "a password", "Belongs to influx_username.")
-    influx_org: str | None = _option(
+    influx_password: Secret | None = option(None, secret, "text", "a password", "Belongs to influx_username.")
+    influx_org: str | None = option(
         None, check.text, "text", "the name of an organisation", "Needed by InfluxDB 2 and Cloud."
     )
-    influx_bucket: str | None = _option(
+    influx_bucket: str | None = option(
         None,
         check.bucket,
         "text",
         "the name of a bucket (InfluxDB 1 and 3: of a database, such as homeassistant) without quotes",
         "Where in the database; InfluxDB 1 also takes database/retention policy, VictoriaMetrics needs none.",
     )
-    verify_ssl: bool = _option(
+    verify_ssl: bool = option(
         True,
         check.switch,
         "switch",
         "on or off",
         "Whether the database's certificate is checked; off is for a home network only.",
     )
-    ssl_ca_cert: Path | None = _option(
+    ssl_ca_cert: Path | None = option(
         None,
         check.existing_file,
         "text",
         "the path of a file in PEM format, such as /ssl/ca.pem",
         "The certificate authority that signed the database's certificate.",
     )
-    retention: str = _option(
+    retention: str = option(
         "10y",
         check.retention,
         "text",
         "a whole number with d, w or y for days, weeks or years, such as 10y",
         "How long the embedded database keeps what it is given.",
     )
-    schema: SchemaName = _option(
+    schema: SchemaName = option(
         "core",
         check.one_of(*SCHEMAS),
         "text",
         "core or events",
         "Which points are written: those of Home Assistant's own influxdb integration, or one wide row an event.",
     )
-    extra_tags: tuple[ExtraTag, ...] = _option(
+    extra_tags: tuple[ExtraTag, ...] = option(
         (),
         check.list_of(check.one_of(*EXTRA_TAGS)),
         "list",
         "a list of area, device, integration",
         "Tags that the core schema adds to every point.",
     )
-    gap_markers: bool = _option(
+    gap_markers: bool = option(
         False,
         check.switch,
         "switch",
         "on or off",
         "Whether the core schema stores unavailable, unknown and removed as a state.",
     )
-    spool_limit_mb: int | None = _option(
+    spool_limit_mb: int | None = option(
         None,
         check.whole_number(16, 1_048_576),
         "number",
         "a number of MiB from 16",
         "The most disk that waiting lines may take; not set: the smaller of 1024 and a fifth of the free disk.",
     )
-    when_full: WhenFull = _option(
+    when_full: WhenFull = option(
         "refuse",
         check.one_of("refuse", "drop_oldest"),
         "text",
         "refuse or drop_oldest",
         "When so much waits: new events wait in Home Assistant, or the oldest lines are dropped and kept as a gap.",
     )
-    drain_lines_per_second: int = _option(
+    drain_lines_per_second: int = option(
         20_000,
         check.whole_number(100, 10_000_000),
         "number",
         "a number of lines a second from 100",
         "The most that the database is sent while a backlog drains.",
     )
-    victoria_metrics: Path | None = _option(
+    victoria_metrics: Path | None = option(
         None,
         check.existing_file,
         "text",
         "the path of a program",
         "The embedded database's program; not set: victoria-metrics on the PATH.",
     )
-    store: bool = _option(
+    store: bool = option(
         True,
         check.switch,
         "switch",
         "on or off",
         "Whether devices, their health and findings are kept; off: history alone.",
     )
-    database_url: Secret | None = _option(
+    database_url: Secret | None = option(
         None,
         secret_url,
         "text",
         "an address such as postgresql://homeiq:password@192.168.1.10:5432/homeiq",
         "The PostgreSQL database to keep devices and findings in; not set: the app's own.",
     )
-    database_owner_url: Secret | None = _option(
+    database_owner_url: Secret | None = option(
         None,
         secret_url,
         "text",
         "the address of the same database with the role that owns its tables",
         "Needed with database_url: this role makes and changes the tables, which that one may not.",
     )
-    database_verify_ssl: bool = _option(
+    database_verify_ssl: bool = option(
         True,
         check.switch,
         "switch",
         "on or off",
         "Whether database_url is reached by TLS with a certificate that is checked; off is for a home network only.",
     )
-    database_ca_cert: Path | None = _option(
+    database_ca_cert: Path | None = option(
         None,
         check.existing_file,
         "text",
         "the path of a file in PEM format, such as /ssl/ca.pem",
         "The certificate authority that signed the certificate of database_url.",
     )
-    hourly_days: int = _option(
+    hourly_days: int = option(
         30,
         check.whole_number(1, 3_650),
         "number",
         "a number of days from 1",
         "How long the hourly figures of each number are kept for the plots of devices.",
     )
-    postgresql: Path | None = _option(
+    postgresql: Path | None = option(
         None,
         check.existing_folder,
         "text",
         "the folder of PostgreSQL's programs, such as /usr/lib/postgresql/17/bin",
         "The app's own PostgreSQL; not set: the one on the PATH, or the newest in /usr/lib/postgresql.",
     )
-    cors_origins: tuple[str, ...] = _option(
+    cors_origins: tuple[str, ...] = option(
         (),
         check.list_of(check.origin),
         "list",
         "a list of web origins, such as https://grafana.example:3000",
         "Web pages of other origins that may use the API; none by default.",
     )
-    core: Naming = _option(
+    core: Naming = option(
         Naming(),
         core_naming,
         "table",
@@ -340,7 +288,7 @@ class Options:
         " ignore_attributes",
         "Naming options of Home Assistant's own influxdb integration, by their own names.",
     )
-    core_components: tuple[Component, ...] = _option(
+    core_components: tuple[Component, ...] = option(
         (),
         check.list_of(component),
         "list",
@@ -351,9 +299,9 @@ class Options:
 
 def declared() -> Iterator[Declared]:
     """Yield every option as it was declared above."""
-    for option in fields(Options):
-        shown = _shown(option.default)
-        yield Declared(name=option.name, default=shown, **option.metadata)
+    last = {one.name for one in fields(IngestOptions)}
+    for one in sorted(fields(Options), key=lambda one: one.name in last):
+        yield Declared(name=one.name, default=_shown(one.default), **one.metadata)
 
 
 def _shown(default: object) -> str:
@@ -372,6 +320,7 @@ def contradictions(given: dict[str, object]) -> Iterator[tuple[str, str]]:
     """Yield the key and the sentence of each combination in ``given`` that cannot work."""
     yield from _of_influx(given)
     yield from _of_store(given)
+    yield from of_ingest(given)
 
 
 def _of_influx(given: dict[str, object]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,8 @@ type Check[T] = Callable[[object], T]
 _BUCKET: Final = re.compile(r"[^\"'`\\\x00-\x1f]{1,255}")
 _RETENTION: Final = re.compile(r"[1-9][0-9]{0,4}[dwy]")
 _URI: Final = re.compile(r"[^\x00-\x1f]{1,4096}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_EMAIL: Final = re.compile(r"[^@\s<>]{1,64}@[^@\s<>]{1,255}")
 _WORD: Final = re.compile(r"[^\x00-\x1f]{1,255}")
 
 
@@ -184,3 +186,52 @@ def _split_url(value: object) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise vol.Invalid("this is not an http:// or https:// address")
     return parts
+
+
+def mqtt_url(value: object) -> str:
+    """Accept the address of an MQTT broker without credentials."""
+    try:
+        parts = urlsplit(text(value))
+        port = parts.port
+    except ValueError as err:
+        raise vol.Invalid("this is not an address") from err
+    if (
+        parts.scheme not in ("mqtt", "mqtts")
+        or port == 0
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+    ):
+        raise vol.Invalid("this is not an mqtt or mqtts address")
+    if parts.username or parts.password:
+        raise vol.Invalid("this has a user or a password in it: give mqtt_username and mqtt_password")
+    return str(value).rstrip("/")
+
+
+def word(value: object) -> str:
+    """Accept letters, digits, hyphens and underscores."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise vol.Invalid("this has something else in it")
+    return value
+
+
+def topic(value: object) -> str:
+    """Accept an MQTT topic without wildcards."""
+    if set(whole := text(value)) & set("+#$") or whole.startswith("/") or whole.endswith("/"):
+        raise vol.Invalid("this is not a topic, or has a wildcard in it")
+    return whole
+
+
+def network(value: object) -> str:
+    """Accept an IP address or network."""
+    try:
+        return str(ipaddress.ip_network(text(value)))
+    except ValueError as err:
+        raise vol.Invalid("this is no IP address and no network") from err
+
+
+def email(value: object) -> str:
+    """Accept an email address, as far as it can be told."""
+    if not _EMAIL.fullmatch(whole := text(value)):
+        raise vol.Invalid("this is not an email address")
+    return whole

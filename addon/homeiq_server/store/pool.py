@@ -7,9 +7,9 @@ connection but through one.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NoReturn, Protocol, Self
 
 import asyncpg
 import msgspec
@@ -23,7 +23,7 @@ type Conn = Connection[Record] | PoolConnectionProxy[Record]
 SCHEMA: Final = "homeiq"
 CONNECT_TIMEOUT_S: Final = 10
 COMMAND_TIMEOUT_S: Final = 30
-_MOST_CONNECTIONS: Final = 6
+_MOST_CONNECTIONS: Final = 10
 _IDLE_S: Final = 300
 _PROBE_TIMEOUT_S: Final = 5
 _CLOSE_WITHIN_S: Final = 0.5
@@ -64,6 +64,8 @@ _WHO: Final = """
 """
 _SET_TENANT: Final = "SELECT set_config('app.tenant_id', $1, true)"
 _SET_WORKER: Final = "SET LOCAL ROLE homeiq_worker"
+_CHANNEL: Final = "homeiq"  # of homeiq_tell()
+_STILL_THERE_S: Final = 10
 _PROBE: Final = "SELECT EXISTS (SELECT FROM devices)"  # of no tenant: it reads the table and sees nothing
 
 
@@ -72,6 +74,18 @@ class Tenants(Protocol):
 
     def tenant(self, tenant_id: str) -> AbstractAsyncContextManager[Conn]:
         """Give a connection in a transaction.
+
+        Raises:
+            RetryLater: The database is away or busy; nothing was done.
+        """
+        ...
+
+
+class Workers(Tenants, Protocol):
+    """What also gives connections across all tenants, to the server's own tasks alone."""
+
+    def worker(self) -> AbstractAsyncContextManager[Conn]:
+        """Give a connection in a transaction with the rights of ``homeiq_worker``.
 
         Raises:
             RetryLater: The database is away or busy; nothing was done.
@@ -151,6 +165,32 @@ class Pool:
         async with self._transaction() as connection:
             await connection.execute(_SET_WORKER)
             yield connection
+
+    async def listen(self, heard: Callable[[str], None], *, ready: Callable[[], None]) -> NoReturn:
+        """Be told what changes, in the words of ``homeiq_tell()``, until cancelled or the connection ends.
+
+        Args:
+            heard: Is told of each change once it is committed; never raises.
+            ready: Is called when nothing is missed from now on; what was known before may be outdated.
+
+        Raises:
+            RetryLater: The connection ended.
+        """
+
+        def tell(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+            heard(str(payload))
+
+        with errors_wrapped():
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                await connection.add_listener(_CHANNEL, tell)
+                try:
+                    ready()
+                    while True:
+                        await asyncio.sleep(_STILL_THERE_S)
+                        await connection.fetchval("SELECT 1", timeout=_PROBE_TIMEOUT_S)
+                finally:
+                    if not connection.is_closed():
+                        await connection.remove_listener(_CHANNEL, tell)
 
     async def probe(self) -> None:
         """Make sure that the tables can be read.

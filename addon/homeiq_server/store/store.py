@@ -115,6 +115,16 @@ class Store:
         """
         return self._through(Pool.worker)
 
+    async def listen(self, heard: Callable[[str], None], *, ready: Callable[[], None]) -> NoReturn:
+        """Be told what changes; see ``Pool.listen``.
+
+        Raises:
+            RetryLater: The store is down, or the connection ended.
+        """
+        if self._pool is None:
+            raise RetryLater(f"the store is down: {self.error or 'it is starting'}", after=_ASK_AGAIN_S)
+        await self._pool.listen(heard, ready=ready)
+
     async def ready(self) -> None:
         """Return once it is up; waits as long as that takes."""
         await self._up.wait()

@@ -1,0 +1,1 @@
+"""Alerts: what rules say of what devices send, or do not send any more."""

@@ -1,0 +1,1 @@
+"""The terms of tenants: reminders, grace, suspension, and what is cleaned up."""
