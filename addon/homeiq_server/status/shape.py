@@ -227,6 +227,60 @@ class InsightsStatus(msgspec.Struct, frozen=True, kw_only=True):
     faults: int = 0
 
 
+class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection to the broker.
+
+    Attributes:
+        state: ``off`` without a broker; ``refused`` when a person has to mend something.
+        broker: Its address, without credentials.
+        protocol: Of MQTT, ``5`` or ``3.1.1``; None until connected.
+        error: Why it is not connected, or its own words.
+        connected_since: None while it is not.
+        received: Messages that came, since the start.
+        held: Messages that are not acknowledged yet.
+        forced_reconnects: How many times a message could not be stored in time, so that the broker had to send it again.
+        publishing: Messages of ours that the broker has not acknowledged yet.
+    """
+
+    state: Literal["off", "connecting", "connected", "refused"] = "off"
+    broker: str = ""
+    protocol: str | None = None
+    error: str | None = None
+    connected_since: datetime | None = None
+    received: int = 0
+    held: int = 0
+    forced_reconnects: int = 0
+    publishing: int = 0
+
+
+class IngestStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices that send by MQTT and HTTP, since the start unless said otherwise.
+
+    Attributes:
+        mqtt: The connection to the broker.
+        accepted: Messages that were taken.
+        refused: By reason: those that were not.
+        messages_per_minute: Over the last minute.
+        last_message_at: None before the first.
+        senders: Devices whose rate is being watched.
+        following: Devices whose newest values wait for the store.
+        deliveries_pending: Of alerts, at the last look; None before it.
+        deliveries_dead: Of the last day, at the last look; None before it.
+        faults: How many times a fault of our own kept a part from being done; the log tells more.
+    """
+
+    mqtt: MqttStatus = MqttStatus()
+    accepted: int = 0
+    refused: Mapping[str, int] = {}
+    messages_per_minute: float = 0.0
+    last_message_at: datetime | None = None
+    senders: int = 0
+    following: int = 0
+    deliveries_pending: int | None = None
+    deliveries_dead: int | None = None
+    faults: int = 0
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, as ``GET /api/v1/status`` answers."""
 
@@ -249,3 +303,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceStatus]
     store: StoreStatus
     insights: InsightsStatus | None
+    ingest: IngestStatus | None = None

@@ -126,7 +126,8 @@ async def test_the_versions_of_the_schema_are_not_the_pool_s_to_see(pool: Pool) 
 
 _RIGHTS = """
     SELECT c.relname AS name, array_agg(p.name ORDER BY p.place) AS rights
-      FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) WITH ORDINALITY AS p (name, place)
+      FROM pg_class c,
+           unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) WITH ORDINALITY AS p (name, place)
      WHERE c.relnamespace = 'homeiq'::regnamespace AND c.relkind IN ('r', 'p')
        AND has_table_privilege('homeiq_worker', c.oid, p.name)
      GROUP BY c.relname

@@ -16,6 +16,13 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Notes which transaction wrote a row last, so that who follows (all below the oldest that runs) misses none.
+CREATE FUNCTION homeiq_mark() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.change := pg_current_xact_id()::text::bigint;
+    RETURN NEW;
+END $$;
+
 ALTER TABLE tenants
     ADD COLUMN status text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'SUSPENDED', 'DELETED')),
     ADD COLUMN auto_provision boolean NOT NULL DEFAULT false,
@@ -122,14 +129,16 @@ CREATE TABLE ingest_devices (
     created_at            timestamptz NOT NULL DEFAULT now(),
     activated_at          timestamptz,
     updated_at            timestamptz NOT NULL DEFAULT now(),
+    change                bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, device_id),
     FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions
 );
 CREATE INDEX ingest_devices_by_place ON ingest_devices (tenant_id, subscription_id)
     WHERE status IN ('PENDING', 'ACTIVE');
 
--- The newest that each device said. metrics: {name: [value, time in µs]}. change: the transaction that wrote the row
--- last, so that who follows misses none that commits late.
+CREATE INDEX ingest_devices_by_change ON ingest_devices (tenant_id, change);
+
+-- The newest that each device said. metrics: {name: [value, time in µs]}.
 CREATE TABLE device_states (
     tenant_id         text NOT NULL REFERENCES tenants,
     device_id         text NOT NULL,
@@ -139,7 +148,7 @@ CREATE TABLE device_states (
     last_seen_at      timestamptz NOT NULL,
     latitude          double precision,
     longitude         double precision,
-    change            bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    change            bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, device_id)
 );
 CREATE INDEX device_states_by_change ON device_states (tenant_id, change);
@@ -213,8 +222,10 @@ CREATE TABLE alert_changes (
     change    text NOT NULL CHECK (change IN ('opened', 'raised', 'acknowledged', 'unacknowledged', 'cleared')),
     at        timestamptz NOT NULL,
     actor     text NOT NULL,
+    xact      bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     PRIMARY KEY (tenant_id, cursor)
 );
+CREATE INDEX alert_changes_in_order ON alert_changes (tenant_id, xact, cursor);
 
 -- Where alerts can go. config has no secret; secrets are never read back by the API, the newest comes first.
 CREATE TABLE integrations (
@@ -370,3 +381,5 @@ CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON subscriptions FOR EACH R
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON ingest_devices FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON alert_rules FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
 CREATE TRIGGER tell AFTER INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
+CREATE TRIGGER mark BEFORE INSERT OR UPDATE ON ingest_devices FOR EACH ROW EXECUTE FUNCTION homeiq_mark();
+CREATE TRIGGER mark BEFORE INSERT OR UPDATE ON device_states FOR EACH ROW EXECUTE FUNCTION homeiq_mark();
