@@ -238,7 +238,7 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
         connected_since: None while it is not.
         received: Messages that came, since the start.
         held: Messages that are not acknowledged yet.
-        forced_reconnects: How many times a message could not be stored in time, so that the broker had to send it again.
+        forced_reconnects: How many times a message could not be stored in time and was asked for again.
         publishing: Messages of ours that the broker has not acknowledged yet.
     """
 
