@@ -20,6 +20,7 @@ from homeiq_server.status.shape import (
 
 if TYPE_CHECKING:
     from homeiq_server.devices import Devices
+    from homeiq_server.ingesting import Ingesting
 
 
 class Parts:
@@ -33,9 +34,11 @@ class Parts:
         backfill: Fills it with what happened while nobody listened.
         statistics: Fills it with long-term statistics.
         lines: Fills it with what other clients send.
+        ingest: Fills it with what devices send; None when they may not.
     """
 
     def __init__(self, spool: Spool, database: Database | None, devices: Devices | None, *, schema: str) -> None:
+        """Open every way in; ``ingest`` is opened by the owner, who knows whether devices may send."""
         self.spool = spool
         self.database = database
         self.devices = devices
@@ -44,13 +47,16 @@ class Parts:
         self.intake = EventIntake(spool, points, labels, observe=devices.observe if devices else None)
         self.backfill = EventIntake(spool, points, labels, name="backfill")
         self.statistics = StatisticsIntake(spool, self._dialect)
-        self.lines = LineIntake(spool, self._form)
+        self.lines = LineIntake(spool, self.form)
+        self.ingest: Ingesting | None = None
         self._started_us = _now_us()
 
     def stop(self) -> None:
         """Take nothing any more."""
         for channel in (self.intake, self.backfill, self.statistics, self.lines):
             channel.stop()
+        if self.ingest:
+            self.ingest.stop()
 
     def status(self) -> Status:
         """Return how everything is now; no I/O."""
@@ -68,6 +74,7 @@ class Parts:
                 refusals=tuple(self.intake.refusals()),
                 store=self.devices.store() if self.devices else StoreStatus(),
                 insights=self.devices.insights() if self.devices else None,
+                ingest=self.ingest.status() if self.ingest else None,
             )
         )
 
@@ -75,7 +82,7 @@ class Parts:
         left_out = self.intake.left_out + self.backfill.left_out + self.lines.left_out
         return HistoryStatus("on" if self.database else "off", self._schema_name, left_out)
 
-    def _form(self) -> Form | None:
+    def form(self) -> Form | None:
         """Return which lines the database can hold, None without one; RetryLater while nobody knows what it is."""
         if self.database is None:
             return None
@@ -84,7 +91,7 @@ class Parts:
 
     def _dialect(self) -> Dialect | None:
         """Return how it escapes names."""
-        form = self._form()
+        form = self.form()
         return form and (VICTORIA if form == "victoria" else INFLUX)
 
 

@@ -13,6 +13,8 @@ from . import dead_letters, influx, page
 # Whoever sets the integration up compares versions before there is a token; InfluxDB's clients are asked by their own
 # routes, in the ways that they know.
 _OPEN: Final = frozenset({"/api/v1/info", *influx.PATHS})
+# Who sends as a device or asks as a tenant has another token, which is looked for there.
+_OWN_CHECK: Final = ("/ingest/v1/", "/tenant/v1/", "/operator/v1/")
 _BASIC_TOO: Final = "/prometheus/"  # what Grafana can send: any user, the token as password
 # What the page asks for. Reading only, because a browser adds Basic by itself, to whatever page makes it ask.
 _READ_BY_BROWSERS: Final = frozenset(
@@ -35,13 +37,17 @@ def token_required(token: Token) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in _OPEN and not token.matches(_claim(request)):
+        if not _is_open(request.path) and not token.matches(_claim(request)):
             raise Unauthorized(
                 "send the app's token as 'Authorization: Bearer <token>'; it is in the file 'token' of its data"
             )
         return await handler(request)
 
     return check
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(_OWN_CHECK)
 
 
 def _claim(request: web.Request) -> str:

@@ -16,6 +16,7 @@ def allow(app: web.Application, origins: Collection[str]) -> None:
         origin = request.headers.get("Origin")
         if origin is not None and origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After, Idempotency-Replayed"
             response.headers["Vary"] = "Origin"
 
     app.on_response_prepare.append(admit)
@@ -32,8 +33,8 @@ def preflights(origins: Collection[str]) -> Middleware:
         return web.Response(
             status=204,
             headers={
-                "Access-Control-Allow-Methods": "GET, POST",
-                "Access-Control-Allow-Headers": "Authorization, Content-Type",
+                "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match",
             },
         )
 

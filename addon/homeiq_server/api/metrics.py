@@ -43,6 +43,7 @@ class StatusCollector(Collector):
         yield from _lines(status)
         yield from _database(status)
         yield from _store(status)
+        yield from _ingest(status)
         yield from _gauges(status)
 
 
@@ -126,6 +127,28 @@ def _store(status: Status) -> Iterator[Metric]:
         for kind, count in insights.conditions.items():
             conditions.add_metric([kind], count)
         yield conditions
+
+
+def _ingest(status: Status) -> Iterator[Metric]:
+    if (ingest := status.ingest) is None:
+        return
+    messages = CounterMetricFamily("homeiq_ingest_messages", "Messages of devices, by outcome.", labels=["outcome"])
+    messages.add_metric(["ACCEPTED"], ingest.accepted)
+    for reason, count in ingest.refused.items():
+        messages.add_metric([reason], count)
+    yield messages
+    mqtt = ingest.mqtt
+    yield GaugeMetricFamily("homeiq_mqtt_up", "1 while the broker is connected.", float(mqtt.state == "connected"))
+    yield CounterMetricFamily("homeiq_mqtt_received", "Messages that came from the broker.", mqtt.received)
+    yield GaugeMetricFamily("homeiq_mqtt_held", "Messages that are not acknowledged yet.", mqtt.held)
+    yield CounterMetricFamily("homeiq_mqtt_forced_reconnects", "Ends of the connection by us.", mqtt.forced_reconnects)
+    yield GaugeMetricFamily("homeiq_ingest_senders", "Devices whose rate is watched.", ingest.senders)
+    yield GaugeMetricFamily("homeiq_ingest_per_minute", "Messages of the last minute.", ingest.messages_per_minute)
+    yield CounterMetricFamily("homeiq_ingest_faults", "Faults of our own in device ingest.", ingest.faults)
+    if ingest.deliveries_pending is not None:
+        yield GaugeMetricFamily("homeiq_deliveries_pending", "Deliveries that wait.", ingest.deliveries_pending)
+    if ingest.deliveries_dead is not None:
+        yield GaugeMetricFamily("homeiq_deliveries_dead", "Deliveries of a day that failed.", ingest.deliveries_dead)
 
 
 def _gauges(status: Status) -> Iterator[Metric]:

@@ -19,6 +19,7 @@ from .shape import (
     GapsStatus,
     GapStatus,
     HistoryStatus,
+    IngestStatus,
     InsightsStatus,
     LatencyStatus,
     LineStatus,
@@ -42,6 +43,7 @@ class Seen:
         latency: Of the writer; the commits' is taken from ``totals``.
         store: Off unless told otherwise.
         insights: None when nothing watches the devices.
+        ingest: None when devices cannot send.
     """
 
     now_us: int
@@ -55,6 +57,7 @@ class Seen:
     refusals: Sequence[tuple[str, str]] = ()
     store: StoreStatus = field(default_factory=StoreStatus)
     insights: InsightsStatus | None = None
+    ingest: IngestStatus | None = None
 
 
 def build(seen: Seen) -> Status:
@@ -66,6 +69,7 @@ def build(seen: Seen) -> Status:
             seen.database, spool, now=utc(seen.now_us), silent_s=_silent_s(seen), imbalances=seen.totals.imbalances()
         ),
         *reasons.of_store(seen.store),
+        *reasons.of_ingest(seen.ingest),
     ]
     return Status(
         status="unhealthy" if faults else "degraded" if warnings else "ok",
@@ -91,6 +95,7 @@ def build(seen: Seen) -> Status:
         sources=[_source(source) for source in totals.sources],
         store=seen.store,
         insights=seen.insights,
+        ingest=seen.ingest,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from .shape import DatabaseStatus, Reason, SalvageStatus, SpoolStatus, StoreStatus
+from .shape import DatabaseStatus, IngestStatus, Reason, SalvageStatus, SpoolStatus, StoreStatus
 
 _MEBIBYTE: Final = 1024 * 1024
 _SILENT_AFTER_S: Final = 3_600
@@ -102,6 +102,14 @@ _STORE_REMEDIES: Final = {
 }
 
 
+_MQTT_REASONS: Final = {
+    "connecting": "The MQTT broker at {broker} does not answer ({error}). It is tried again all the time: check that it runs"
+    " and that mqtt_url is right.",
+    "refused": "The MQTT broker at {broker} refuses us ({error}). Correct mqtt_username and mqtt_password, or what the"
+    " broker allows them.",
+}
+
+
 def of_store(store: StoreStatus) -> Iterator[Reason]:
     """Yield why there is nothing to be had of devices and findings; history does not depend on it."""
     if sentence := _STORE_REASONS.get(store.state):
@@ -112,6 +120,16 @@ def of_store(store: StoreStatus) -> Iterator[Reason]:
             remedy="mend that, or see the app's log" if store.embedded else _STORE_REMEDIES.get(store.state, ""),
         )
         yield Reason(f"store_{store.state}", message)
+
+
+def of_ingest(ingest: IngestStatus | None) -> Iterator[Reason]:
+    """Yield why devices are not heard by MQTT; what the broker keeps for us comes later."""
+    if ingest is None or ingest.mqtt.state not in _MQTT_REASONS:
+        return
+    mqtt = ingest.mqtt
+    message = _MQTT_REASONS[mqtt.state].format(broker=mqtt.broker, error=mqtt.error)
+    if mqtt.error:  # else it is only just starting
+        yield Reason(f"mqtt_{mqtt.state}", message)
 
 
 def _of_salvage(salvage: SalvageStatus, now: datetime) -> Iterator[Reason]:

@@ -1,0 +1,1 @@
+"""Devices that send by MQTT and HTTP, as a home or a fleet has them."""
