@@ -142,6 +142,32 @@ class PastHealth(Struct, frozen=True, kw_only=True):
     deductions: Sequence[ShownDeduction]
 
 
+class Zigbee(Struct, frozen=True, kw_only=True):
+    """What Zigbee2MQTT tells of a device; None what it does not.
+
+    Attributes:
+        ieee: Its address.
+        type: ``Router``, ``EndDevice`` or ``Unknown``.
+        interview_state: ``PENDING``, ``IN_PROGRESS``, ``SUCCESSFUL`` or ``FAILED``.
+        link_quality: LQI, 0 to 255.
+    """
+
+    ieee: str
+    friendly_name: str
+    type: str
+    vendor: str | None
+    model: str | None
+    description: str | None
+    power_source: str | None
+    interview_state: str | None
+    sw_version: str | None
+    disabled: bool
+    available: bool | None
+    link_quality: int | None
+    battery_level: float | None
+    last_seen_at: datetime | None
+
+
 class DeviceDetail(_Common, frozen=True, kw_only=True):
     """A device with all that is known of it."""
 
@@ -153,6 +179,7 @@ class DeviceDetail(_Common, frozen=True, kw_only=True):
     relationships: Relationships
     health_history: Sequence[PastHealth]
     findings: Sequence[Finding]
+    zigbee: Zigbee | None = None
 
 
 def device_of(row: Record, fresh: Facts | None) -> Device:
@@ -168,6 +195,7 @@ def detail_of(  # noqa: PLR0913 - each part is read by itself
     related: Sequence[Record],
     past: Sequence[Record],
     findings: Sequence[Finding],
+    zigbee: Record | None = None,
 ) -> DeviceDetail:
     """Return a device by itself."""
     parts: dict[str, object] = {
@@ -175,6 +203,7 @@ def detail_of(  # noqa: PLR0913 - each part is read by itself
         "relationships": _relationships(row, related),
         "health_history": [dict(each) for each in past],
         "findings": findings,
+        "zigbee": None if zigbee is None else dict(zigbee),
     }
     return convert(_common(row, fresh) | parts, DeviceDetail)
 

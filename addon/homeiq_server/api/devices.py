@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from homeiq_server.errors import NotFound, Rejected
 from homeiq_server.insights.finding import Facts, Kind
-from homeiq_server.store import devices, entities, findings, health, overview
+from homeiq_server.store import devices, entities, findings, health, overview, zigbee_devices
 from homeiq_server.store.devices import HealthFilter, Wanted
 from homeiq_server.wire import read_query
 
@@ -103,6 +103,7 @@ async def get_device(request: web.Request) -> web.Response:
             findings=[
                 finding_of(each) for each in await findings.of_device(conn, TENANT, device_id, resolved=_RESOLVED_SHOWN)
             ],
+            zigbee=await zigbee_devices.of_device(conn, TENANT, device_id),
         )
     return ok(detail)
 

@@ -61,6 +61,7 @@ class Engine:
         self._hearing = Hearing(self._roster, self._hours, self._clock, self._state.drops)
         self._told = 0
         self._tidied: tuple[Home, int, tuple[Condition, ...]] | None = None
+        self._identified: tuple[Home, dict[tuple[str, ...], str]] | None = None
 
     @property
     def tracked(self) -> int:
@@ -111,6 +112,16 @@ class Engine:
                 answered_s = None if answered_us is None else answered_us / MICROSECONDS
                 track.commands.asked(asked_us / MICROSECONDS, answered_s)
                 seat.device.touch = roster.touch
+
+    def sight(self, identifier: tuple[str, str], at_us: int, link_quality: int | None) -> None:
+        """Take that a hub has heard the device with this identifier, and how well (LQI, 0 to 255)."""
+        home = self._roster.home
+        if self._identified is None or self._identified[0] is not home:
+            self._identified = (home, {each[:2]: device.id for device in home.wholes for each in device.identifiers})
+        seat = self._roster.devices.get(self._identified[1].get(identifier, ""))
+        if seat is not None:
+            self._roster.touch += 1
+            self._hearing.sight(seat, at_us, link_quality)
 
     def evaluation(self, now_us: int) -> Generator[None, None, Evaluation]:
         """Evaluate everything, in steps between which an event loop can go on."""

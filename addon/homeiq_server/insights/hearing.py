@@ -88,6 +88,18 @@ class Hearing:
             device.track.reported_us = max(device.track.reported_us, at_us)
             self._speak(device, at_us, self.clock.read(at_us), set_off=False)
 
+    def sight(self, device: DeviceSeat, at_us: int, link_quality: int | None) -> None:
+        """Take that a device's hub has heard it, and how well."""
+        track = device.track
+        if link_quality is not None:
+            track.connect(at_us * 1e-6, float(link_quality))
+            device.touch = self._roster.touch
+        if at_us - max(track.seen_us, track.reported_us) < _TOGETHER_US or track.away_s is not None:
+            return
+        track.reported_us = at_us
+        if not self.clock.restarting(at_us):
+            self._speak(device, at_us, self.clock.read(at_us), set_off=False)
+
     def _speak(self, device: DeviceSeat, time_us: int, at_s: float, *, set_off: bool) -> None:
         """Take a sign of life of a device, which somebody has set off or not."""
         activity = self.clock.activity

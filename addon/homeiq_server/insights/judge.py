@@ -169,6 +169,12 @@ def _of_device(seat: DeviceSeat, clock: Clock, touch: int) -> Iterator[Condition
             yield flapping.condition(seat.device, evidence, track.flapping.since_us)
     if track.commands is not None and (evidence := track.commands.check()) is not None:
         yield commands.condition(Subject.of_device(seat.device), evidence, clock.latest_us)
+    if track.link is not None:
+        raised = track.link.raised
+        if (evidence := track.link.check(clock.latest_us / MICROSECONDS)) is not None:
+            yield link.condition(Subject.of_device(seat.device), evidence, clock.latest_us)
+        if track.link.raised != raised:
+            seat.touch = touch
 
 
 def _of_entity(seat: Seat, device: Device | None, now_us: int, touch: int) -> Iterator[Condition]:

@@ -90,6 +90,7 @@ class DeviceTrack(msgspec.Struct, array_like=True, gc=False):
         own_s: When it had last spoken, when it was found silent for itself.
         seen_us: When it last spoke.
         reported_us: When it last reported, changed or not.
+        link: Of a device whose link its hub tells of, and no entity.
     """
 
     silence: Silence | None = None
@@ -106,6 +107,14 @@ class DeviceTrack(msgspec.Struct, array_like=True, gc=False):
     battery_low: bool | None = None
     link_quality: float | None = None
     link_unit: str | None = None
+    link: Link | None = None
+
+    def connect(self, at_s: float, quality: float) -> None:
+        """Take how well its hub hears it, as an LQI."""
+        self.link = self.link or Link(unit="lqi", floor=30.0)
+        self.link_quality, self.link_unit = quality, "lqi"
+        if at_s - self.link.last_s >= _LINK_STEP_S:
+            self.link.take(at_s, quality)
 
     def speak(self, time_us: int, at_s: float, active_s: float | None = None) -> None:
         """Learn from a sign of life; ``active_s`` is the house's activity, where it tells something of the device."""

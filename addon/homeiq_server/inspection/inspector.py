@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from homeiq_server.errors import RetryLater
@@ -68,6 +69,12 @@ class Inspector:
         """Take in what a Home Assistant tells every five minutes. Never raises."""
         if self._restored and (source := self._sources.get(name)):
             self._guarded(lambda: self._hear(source, report))
+
+    def sight(self, identifier: tuple[str, str], at_us: int, link_quality: int | None) -> None:
+        """Take in that a hub has heard a device, in whatever home it is. Never raises."""
+        if self._restored:
+            for source in self._sources:
+                self._guarded(partial(source.engine.sight, identifier, at_us, link_quality))
 
     def place(self, name: str, rows: Rows, removed: Removed | None) -> None:
         """Take in what the registries of a Home Assistant say, all (``removed`` is None) or what changed.

@@ -1,6 +1,6 @@
 // One device: how it is and why, what was measured, what belongs to it.
 
-import { ago, ask, at, day, element, empty, pairs, show, table, value } from "./dom.js";
+import { ago, ask, at, day, element, empty, pairs, show, table, value, whole } from "./dom.js";
 import { healthText } from "./devices.js";
 import { card } from "./findings.js";
 import { hourly, score } from "./plot.js";
@@ -41,6 +41,23 @@ function about(device) {
   ]);
 }
 
+const INTERVIEWS = { SUCCESSFUL: "complete", IN_PROGRESS: "running", PENDING: "not begun", FAILED: "failed: pair the device again" };
+
+function zigbee({ zigbee: told }) {
+  if (!told) return [];
+  return [section("Zigbee", element("dl", { class: "facts" }, ...pairs(known([
+    ["Name in Zigbee2MQTT", told.friendly_name],
+    ["Address", told.ieee],
+    ["Model", [told.vendor, told.model, told.description].filter(Boolean).join(", ")],
+    ["Role", { Router: "router: others talk through it", EndDevice: "end device" }[told.type] ?? told.type],
+    ["Power", told.power_source],
+    ["Interview", INTERVIEWS[told.interview_state] ?? told.interview_state],
+    ["Available", told.available == null ? null : told.available ? "yes" : "no"],
+    ["Link", told.link_quality == null ? null : `${whole.format(told.link_quality)} LQI`],
+    ["Heard by the hub", told.last_seen_at && ago(told.last_seen_at)],
+  ]))))];
+}
+
 function health(device) {
   const { health: judged, health_history: history } = device;
   if (!judged) return [element("p", {}, ...healthText(device))];
@@ -75,6 +92,7 @@ export async function openDevice(id) {
   const drawn = await plots(device);
   show("device",
     section(device.name, element("dl", { class: "facts" }, ...pairs(about(device)))),
+    ...zigbee(device),
     section("Health", ...health(device)),
     section("Findings", ...(open.length ? open.map((finding) => card(finding, changed, { linked: false })) : [empty("None.")]),
       ...(past.length ? [element("details", {}, element("summary", {}, `${past.length} earlier`), ...past.map((finding) => card(finding, changed, { linked: false })))] : [])),

@@ -11,8 +11,9 @@ from homeiq_server.insights import hygiene
 from homeiq_server.insights.finding import BatteryEnd, Condition, Facts, Health, Kind
 from homeiq_server.insights.home import Home
 from homeiq_server.registry import Area, Device, Floor, Rows
-from homeiq_server.store import facts, findings, health, registry
+from homeiq_server.store import facts, findings, health, registry, zigbee_devices
 from homeiq_server.store.pool import Conn, Pool
+from homeiq_server.store.zigbee_devices import ZigbeeFacts
 from tests.integration.api.serving import Http, Json, ask, get, post, served
 from tests.integration.store.rows import (
     AT_US,
@@ -581,3 +582,19 @@ async def test_times_and_dates_of_batteries_are_answered_with_their_zone(http: H
         "earliest": "2026-11-18T11:06:40Z",
         "latest": "2026-11-27T11:06:40Z",
     }
+
+
+async def test_what_zigbee2mqtt_tells_of_a_device_stands_with_it(http: Http, pool: Pool) -> None:
+    ieee = "0x00158d0001dc126a"
+    await tell(pool, home(replace(device(), identifiers=(("mqtt", f"zigbee2mqtt_{ieee}"),))))
+    assert (await get(http, "devices/lamp"))["zigbee"] is None
+    told = ZigbeeFacts(ieee=ieee, friendly_name="lamp", type="Router", power_source="Mains", interview_state="FAILED")
+    async with pool.tenant(HOME) as conn:
+        await zigbee_devices.save(conn, HOME, "zigbee2mqtt", [told])
+    shown = (await get(http, "devices/lamp"))["zigbee"]
+    assert (shown["ieee"], shown["type"], shown["power_source"], shown["interview_state"]) == (
+        ieee,
+        "Router",
+        "Mains",
+        "FAILED",
+    )
