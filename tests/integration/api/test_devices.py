@@ -561,7 +561,9 @@ async def test_while_the_store_is_away_the_answer_is_to_ask_again(
     aiohttp_client: Callable[..., Awaitable[Http]], path: str
 ) -> None:
     http = await aiohttp_client(served(Away()))
-    assert await ask(http, path) == (
+    status, problem = await ask(http, path)
+    assert problem.pop("request_id")
+    assert (status, problem) == (
         503,
         {
             "type": "about:blank#retry-later",
