@@ -1,8 +1,9 @@
 """Builds every part and runs them together; the only file that knows all the others.
 
 Start and stop are nested: what others use starts before them and stops after them. However a part hangs, the stop takes
-at most 9 s: 1.5 s for each listener's requests, 1 s for the writer and beside it the store, 2 s for the spool, 3 s for
-both embedded databases. What was acknowledged is on disk all the while. The start waits for no database.
+at most 11 s: 1.5 s for each listener's requests, 2 s for device ingest, 1 s for the writer and beside it the store, 2 s
+for the spool, 3 s for both embedded databases. What was acknowledged is on disk all the while. The start waits for no
+database.
 """
 
 import asyncio
@@ -28,9 +29,12 @@ from homeiq_server.serving import Listener
 
 if TYPE_CHECKING:
     from homeiq_server.devices import Devices
+    from homeiq_server.ingest.mqtt.broker import Broker
+    from homeiq_server.ingesting import Ingesting
 
 _LOGGER = logging.getLogger(__name__)
 
+_INGEST_WITHIN_S: Final = 2
 _WRITER_WITHIN_S: Final = 1
 _SPOOL_WITHIN_S: Final = 2
 _CHILDREN_WITHIN_S: Final = 3
@@ -56,6 +60,9 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
         _closing(PrometheusProxy(embedded.url) if embedded else None) as proxy,
     ):
         parts = Parts(spool, database, devices, schema=options.schema)
+        own_token = token.load(options.data_dir)
+        if options.ingest and devices:
+            parts.ingest = _open_ingest(options, parts, devices, supervisor, own_token)
         served = Served(
             intake=parts.intake,
             backfill=parts.backfill,
@@ -65,9 +72,10 @@ async def run(options: Options, stop: asyncio.Event, *, supervisor: Supervisor |
             dead_letters=spool,
             status=parts.status,
             server_id=spool.server_id,
-            token=token.load(options.data_dir),
+            token=own_token,
             proxy=proxy,
             devices=devices,
+            ingest=parts.ingest,
         )
         await _serve(options, parts, served, stop, supervisor)
     _LOGGER.info("stopped")
@@ -82,6 +90,7 @@ async def _serve(
         writing = tasks.create_task(database.write(), name="writer") if database else None
         if devices:
             tasks.create_task(devices.run(), name="devices")
+        taking = tasks.create_task(parts.ingest.run(), name="ingest") if parts.ingest else None
         async with (
             _listening(ingress(served, peer=options.ingress_peer), options.ingress_host, options.ingress_port) as page,
             _listening(api(served, cors_origins=options.cors_origins), options.host, options.port) as open_api,
@@ -92,6 +101,9 @@ async def _serve(
             parts.stop()
             if telling:
                 telling.cancel()
+        if taking:
+            await asyncio.wait((taking,), timeout=_INGEST_WITHIN_S)  # it needs the store
+            taking.cancel()
         if devices:
             devices.stop()  # ends beside the writer
         if database and writing:
@@ -106,6 +118,26 @@ def _open_devices(options: Options) -> Devices | None:
     from homeiq_server.devices import Devices  # noqa: PLC0415 - it takes memory that history alone does without
 
     return Devices(options)
+
+
+def _open_ingest(
+    options: Options, parts: Parts, devices: Devices, supervisor: Supervisor | None, own_token: token.Token
+) -> Ingesting:
+    """Return what devices send to."""
+    from homeiq_server.ingesting import Around, Ingesting  # noqa: PLC0415 - the same
+
+    async def find_broker() -> Broker | None:
+        return await supervisor.mqtt_broker() if supervisor else None
+
+    around = Around(
+        store=devices.database,
+        spool=parts.spool,
+        form=parts.form,
+        sights=devices.sights,
+        find_broker=find_broker,
+        token=own_token,
+    )
+    return Ingesting(options, around)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from homeiq_server.options import Options
 from homeiq_server.postgres import open_device_database
 from homeiq_server.status.shape import InsightsStatus, StoreStatus
 from homeiq_server.store.registry import Registries
+from homeiq_server.store.store import Store
 from homeiq_server.wire import Batch
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ class Devices:
     Attributes:
         child: The embedded PostgreSQL, to be kept running by the owner of this; None when there is none.
         observe: To be told of every batch of events that was stored; never raises.
+        database: The way to the store, kept open by ``run``.
+        sights: To be told when a hub has heard a device.
     """
 
     def __init__(self, options: Options) -> None:
@@ -45,6 +48,8 @@ class Devices:
         self._registries = RegistryIntake(Registries(self._database.store, HOME), self._inspector.place)
         self._stopping = asyncio.Event()
         self.child: Postgres | None = self._database.child
+        self.database: Store = self._database.store
+        self.sights: Inspector = self._inspector
         self.observe: Callable[[Batch[Event]], None] = self._inspector.observe
 
     async def run(self) -> None:

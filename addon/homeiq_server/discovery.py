@@ -1,18 +1,23 @@
-"""Tells Home Assistant, through the Supervisor, that the app is here and how to reach it.
+"""Tells Home Assistant, through the Supervisor, that the app is here and how to reach it; asks it for the MQTT broker.
 
 The Supervisor keeps the message and passes it to the integration's ``hassio`` step; the same again is not passed on.
-Formats: ``supervisor/api/discovery.py`` and ``supervisor/api/addons.py`` (``/addons/self/info``).
+Formats: ``supervisor/api/discovery.py``, ``supervisor/api/addons.py`` (``/addons/self/info``) and
+``supervisor/api/services.py`` with ``supervisor/services/modules/mqtt.py``.
 """
 
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import Mapping
 from typing import Final, Self, override
 
 import aiohttp
 import msgspec
 
+from homeiq_server.errors import Misconfigured, RetryLater
+from homeiq_server.ingest.mqtt.broker import Broker
+from homeiq_server.options import Secret
 from homeiq_server.token import Token
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +28,9 @@ SERVICE: Final = "homeiq"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
+# 400: no app offers the service; 404: the Supervisor knows no such service.
+_NO_SERVICE: Final = frozenset({400, 404})
+_NOT_ALLOWED: Final = frozenset({401, 403})
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -31,6 +39,18 @@ class _Info(msgspec.Struct, frozen=True):
 
 class _InfoAnswer(msgspec.Struct, frozen=True):
     data: _Info
+
+
+class _Mqtt(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    ssl: bool = False
+    username: str | None = None
+    password: str | None = None
+
+
+class _MqttAnswer(msgspec.Struct, frozen=True):
+    data: _Mqtt
 
 
 class Supervisor:
@@ -67,6 +87,36 @@ class Supervisor:
                 await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - to spread load, not a secret
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         _LOGGER.info("Home Assistant was told of the app")
+
+    async def mqtt_broker(self) -> Broker | None:
+        """Return the broker that an app, such as Mosquitto's, offers now; None when none does.
+
+        Raises:
+            RetryLater: The Supervisor does not answer, or not in a way that is understood.
+            Misconfigured: It does not let us ask: ``mqtt`` is to be in the list ``services`` of the app's config.yaml.
+        """
+        try:
+            async with (
+                aiohttp.ClientSession(headers=self._head, timeout=_TIMEOUT) as session,
+                session.get(f"{self._url}/services/mqtt") as answer,
+            ):
+                if answer.status in _NO_SERVICE:
+                    return None
+                if answer.status in _NOT_ALLOWED:
+                    raise Misconfigured(f"the Supervisor does not tell us of the MQTT broker ({answer.status})")
+                answer.raise_for_status()
+                known = msgspec.json.decode(await answer.read(), type=_MqttAnswer).data
+        except (aiohttp.ClientError, TimeoutError) as err:
+            raise RetryLater(f"the Supervisor does not tell of the MQTT broker ({type(err).__name__})") from None
+        except msgspec.DecodeError:
+            raise RetryLater("the Supervisor's answer about the MQTT broker is not understood") from None
+        return Broker(
+            host=known.host,
+            port=known.port,
+            tls=await asyncio.to_thread(ssl.create_default_context) if known.ssl else None,
+            username=known.username or None,
+            password=Secret(known.password) if known.password else None,
+        )
 
     async def _try(self, session: aiohttp.ClientSession, config: Mapping[str, str | int]) -> str | None:
         """Return None when it was taken, else why not; no answer's text, which may repeat what was sent."""

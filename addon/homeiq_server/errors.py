@@ -53,6 +53,10 @@ class Outdated(HomeIQError):
     """It was changed by somebody else meanwhile: fetch it again, and decide anew."""
 
 
+class KeyReused(HomeIQError):
+    """The Idempotency-Key was used for another request: each thing that is to be done has a key of its own."""
+
+
 class TooMany(HomeIQError):
     """More was asked than is allowed in this time; the same may work after a while.
 

@@ -3,11 +3,13 @@
 from homeassistant.const import CONF_TOKEN, CONF_URL, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.util.hass_dict import HassKey
 
+from .alert_follower import async_forget_alert_cursor
 from .backfill import Backfill
 from .buffer import Buffer
 from .client import AppClient
@@ -17,6 +19,9 @@ from .devices_coordinator import DevicesCoordinator
 from .filters import EntityFilter
 from .finding_issues import async_report_findings
 from .forwarder import Forwarder
+from .ingest import Ingest
+from .ingest_client import IngestClient
+from .ingest_registry import async_ingest_id
 from .insights_coordinator import InsightsCoordinator, async_forget_cursor
 from .issues import async_withdraw_all
 from .options import shows_device_entities
@@ -78,7 +83,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> bo
         hass, StoreClient(client), Origin(source, lambda: forwarder.stream_id), entity_filter, is_store_off
     )
     entry.async_on_unload(reports.async_listen())
-    entry.runtime_data = HomeIQ(coordinator, forwarder, link, backfill, registry, reports, insights, devices)
+    ingest = Ingest(hass, entry, IngestClient(client))
+    entry.runtime_data = HomeIQ(coordinator, forwarder, link, backfill, registry, reports, insights, devices, ingest)
     await coordinator.async_refresh()
     if coordinator.last_update_success:  # else they wait for their next turn, instead of for the same timeout
         await insights.async_refresh()
@@ -88,6 +94,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> bo
     entry.async_create_background_task(hass, reports.run(), "homeiq reports")
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     insights.async_follow()
+    _follow_ingest(entry)
     return True
 
 
@@ -107,8 +114,30 @@ def _follow_store(entry: HomeIQConfigEntry, coordinator: HomeIQCoordinator, regi
     entry.async_on_unload(coordinator.async_add_listener(on_status))
 
 
+@callback
+def _follow_ingest(entry: HomeIQConfigEntry) -> None:
+    """Follow the devices that send to the app while it has any; that needs the platforms."""
+    coordinator, ingest = entry.runtime_data.coordinator, entry.runtime_data.ingest
+
+    @callback
+    def on_status() -> None:
+        ingest.async_on_status(has_ingest=coordinator.has_ingest, is_reachable=coordinator.last_update_success)
+
+    entry.async_on_unload(coordinator.async_add_listener(on_status))
+    on_status()
+
+
+async def async_remove_config_entry_device(
+    _hass: HomeAssistant, entry: HomeIQConfigEntry, device: dr.AnyDeviceEntry
+) -> bool:
+    """Return whether a person may remove a device: only one that the app does not have, or it would come back."""
+    device_id = async_ingest_id(str(entry.unique_id), device)
+    return device_id is not None and not entry.runtime_data.ingest.devices.async_knows(device_id)
+
+
 async def async_unload_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> bool:
     """Unload an entry; what the app does not take now stays in the buffer."""
+    await entry.runtime_data.ingest.async_stop()
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
         await entry.runtime_data.forwarder.async_flush()
@@ -121,3 +150,4 @@ async def async_remove_entry(hass: HomeAssistant, entry: HomeIQConfigEntry) -> N
     async_withdraw_all(hass, entry)
     async_report_findings(hass, entry, ())
     await async_forget_cursor(hass, entry)
+    await async_forget_alert_cursor(hass, entry)

@@ -129,7 +129,7 @@ class AppClient:
         except MISSHAPEN as err:
             raise NotHomeIQ(f"the answer (HTTP {status}) is not a receipt of a HomeIQ app") from err
 
-    async def ask(
+    async def ask(  # noqa: PLR0913 - one for each part of a request
         self,
         method: str,
         path: str,
@@ -137,8 +137,15 @@ class AppClient:
         query: dict[str, str] | None = None,
         body: bytes | None = None,
         with_token: bool = True,
+        wait_s: float = 0.0,
     ) -> tuple[int, Any]:
-        """Return the status and the parsed body of a 2xx answer; what it should look like is for the caller to know."""
+        """Return the status and the parsed body of a 2xx answer; what it should look like is for the caller to know.
+
+        ``wait_s`` is how long the app was asked to wait for something to tell.
+        """
+        limit = _ASK_TIMEOUT if body is None else _SEND_TIMEOUT
+        if wait_s:
+            limit = ClientTimeout(total=(limit.total or 0) + wait_s, connect=limit.connect)
         try:
             async with self._session.request(
                 method,
@@ -146,7 +153,7 @@ class AppClient:
                 params=query,
                 data=None if body is None else BytesIO(body),  # sent in chunks: bytes would hold up the event loop
                 headers=self._headers if with_token else None,
-                timeout=_ASK_TIMEOUT if body is None else _SEND_TIMEOUT,
+                timeout=limit,
                 allow_redirects=False,  # The token goes to the address that the user entered, and to no other.
             ) as response:
                 text = await response.read()

@@ -23,5 +23,8 @@ CONF_LABELS: Final = "labels"
 CONF_DEVICES: Final = "devices"
 CONF_DEVICE_ENTITIES: Final = "device_entities"
 
+# On the bus: an alert that the app's routes send to Home Assistant.
+EVENT_ALERT: Final = f"{DOMAIN}_alert"
+
 STATUS_INTERVAL: Final = timedelta(seconds=30)
 BUFFER_EVENTS: Final = 50_000

@@ -16,6 +16,7 @@ from .const import CONF_APP_SLUG, DOMAIN, STATUS_INTERVAL
 from .devices_coordinator import DevicesCoordinator
 from .errors import AppError, InvalidAuth, VersionMismatch
 from .forwarder import Forwarder
+from .ingest import Ingest
 from .insights_coordinator import InsightsCoordinator
 from .issues import async_report_status, async_report_version
 from .registry_sync import RegistrySync
@@ -44,6 +45,7 @@ class HomeIQ:
     reports: Reports
     insights: InsightsCoordinator
     devices: DevicesCoordinator | None
+    ingest: Ingest
 
 
 class HomeIQCoordinator(DataUpdateCoordinator[Status]):
@@ -64,6 +66,11 @@ class HomeIQCoordinator(DataUpdateCoordinator[Status]):
     def is_store_off(self) -> bool:
         """Whether the app has said that it keeps no devices: then nobody needs to tell it any, or to ask."""
         return self.last_status is not None and self.last_status.store_state == "off"
+
+    @property
+    def has_ingest(self) -> bool:
+        """Whether the app has said that devices may send to it."""
+        return self.last_status is not None and self.last_status.has_ingest
 
     @override
     async def _async_update_data(self) -> Status:

@@ -53,4 +53,5 @@ async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: HomeIQ
             "devices": None if newest is None else newest.devices_total,
             "device_entities_of": None if devices is None else len(devices.devices),
         },
+        "ingest": entry.runtime_data.ingest.counts,
     }

@@ -1,14 +1,18 @@
-"""An event for automations whenever a finding is opened or resolved."""
+"""An event for automations whenever a finding is opened or resolved, and for what happens to alerts."""
 
+from collections.abc import Iterable
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .alert_event import AlertEvent
 from .coordinator import HomeIQConfigEntry
 from .entity import HomeIQEntity
 from .findings import FindingChange
+from .ingest_places import Place
 
 PARALLEL_UPDATES = 0  # Nothing here asks anybody for anything by itself.
 
@@ -18,8 +22,14 @@ FINDING: Final = EventEntityDescription(key="finding", translation_key="finding"
 async def async_setup_entry(
     _hass: HomeAssistant, entry: HomeIQConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add the entry's event entity."""
+    """Add the entry's event entities: for findings always, for alerts as devices that send to the app come."""
     async_add_entities([FindingEvent(entry)])
+    ingest = entry.runtime_data.ingest
+
+    def add(places: Iterable[Place]) -> None:
+        async_add_entities(AlertEvent(ingest.devices, ingest.alerts, place.device_id) for place in places)
+
+    entry.async_on_unload(ingest.devices.async_on_places(Platform.EVENT, add))
 
 
 class FindingEvent(HomeIQEntity, EventEntity):

@@ -2,8 +2,8 @@
 
 They are told whole, whatever the options leave out of the forwarding: the filter is about states. What is known of a
 device that is not forwarded (its name, its area, its integration) is what makes the others understood, and its health
-is not judged without states. Left out are the entities that HomeIQ has at the devices of others: they speak every five
-minutes, and a device that has fallen silent would seem to speak with them.
+is not judged without states. Of what HomeIQ shows at devices only what a device itself says to the app is told: what
+HomeIQ has found out about a device speaks by itself, and a device that has fallen silent would seem to speak with it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +19,7 @@ from homeassistant.helpers import label_registry as lr
 from homeassistant.helpers.json import json_bytes
 
 from .const import DOMAIN
+from .own_ids import is_metric
 
 type Row = dict[str, Any]
 
@@ -151,9 +152,13 @@ class RegistryRows:
         }
 
     def _is_of_homeiq(self, entry: er.RegistryEntry) -> bool:
-        """Return whether an entity of ours is at our own device."""
+        """Return whether an entity of ours is about HomeIQ itself, or is what a device says that sends to it."""
+        config_entry = self._hass.config_entries.async_get_entry(entry.config_entry_id or "")
         device = dr.async_get(self._hass).async_get(entry.device_id) if entry.device_id else None
-        return device is not None and device.config_entry_id == entry.config_entry_id
+        if config_entry is None or device is None:
+            return False
+        server_id = str(config_entry.unique_id)
+        return (DOMAIN, server_id) in device.identifiers or is_metric(server_id, entry.unique_id)
 
     def _unregistered(self, entity_id: str) -> Row | None:
         """Return what the state says of an entity that has no unique id; nobody else knows of it."""

@@ -1,6 +1,6 @@
 """The app's counters, those of the forwarder in front of it, and what the app says of devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, override
@@ -11,7 +11,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfTime
+from homeassistant.const import PERCENTAGE, EntityCategory, Platform, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -20,6 +20,8 @@ from .buffer import Buffer
 from .coordinator import HomeIQConfigEntry, HomeIQCoordinator
 from .device_sensor import DeviceSensors, async_remove_device_sensors
 from .entity import HomeIQEntity
+from .ingest_places import Place
+from .ingest_sensor import MetricSensor
 from .insight_sensor import INSIGHT_SENSORS, InsightSensor
 from .status import Status
 
@@ -146,10 +148,21 @@ async def async_setup_entry(
     async_add_entities(AppSensor(entry, description) for description in APP_SENSORS)
     async_add_entities(BufferSensor(entry, description) for description in BUFFER_SENSORS)
     async_add_entities(InsightSensor(entry, description) for description in INSIGHT_SENSORS)
+    _follow_ingest(entry, async_add_entities)
     devices = entry.runtime_data.devices
     async_remove_device_sensors(hass, entry, of_all=devices is None)
     if devices is not None:
         entry.async_on_unload(DeviceSensors(hass, entry, devices, async_add_entities).async_follow())
+
+
+def _follow_ingest(entry: HomeIQConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
+    """Add the sensors of devices that send to the app, as they come."""
+    devices = entry.runtime_data.ingest.devices
+
+    def add(places: Iterable[Place]) -> None:
+        async_add_entities(MetricSensor(devices, place) for place in places)
+
+    entry.async_on_unload(devices.async_on_places(Platform.SENSOR, add))
 
 
 class AppSensor(HomeIQEntity, CoordinatorEntity[HomeIQCoordinator], SensorEntity):

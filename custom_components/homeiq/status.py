@@ -25,6 +25,7 @@ class Status:
         database_error: What the database said last, if anything is wrong.
         store_state: Of the store of devices: ``off``, ``starting``, ``ok``, ``unreachable`` or ``misconfigured``;
             ``off`` too when the app is one that has none yet.
+        has_ingest: Whether devices may send to the app; an app that is older than that has none.
         raw: The whole answer, for diagnostics.
     """
 
@@ -42,6 +43,7 @@ class Status:
     database_state: str
     database_error: str | None
     store_state: str
+    has_ingest: bool
     raw: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -68,5 +70,6 @@ class Status:
             database_state=str(database["state"]),
             database_error=None if error is None else str(error),
             store_state=str((answer.get("store") or {"state": "off"})["state"]),
+            has_ingest=answer.get("ingest") is not None,
             raw=answer,
         )

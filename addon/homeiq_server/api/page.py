@@ -8,10 +8,11 @@ from aiohttp.typedefs import Handler
 
 _FILES: Final = {
     "/": ("index.html", "text/html"),
+    "/api.html": ("api.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript")
-        for name in ("page", "dom", "health", "findings", "devices", "device", "history", "plot")
+        for name in ("page", "dom", "health", "findings", "devices", "device", "history", "plot", "api")
     },
 }
 PATHS: Final = frozenset(_FILES)

@@ -10,7 +10,7 @@ from homeiq_server.intake import EventIntake, LineIntake, StatisticsIntake
 from homeiq_server.status.shape import Status
 from homeiq_server.token import Token
 
-from . import cors, dead_letters, gaps, influx, no_store, page, prometheus_proxy
+from . import cors, dead_letters, gaps, influx, no_ingest, no_store, page, prometheus_proxy
 from .auth import only_from, token_required
 from .backfill import BACKFILL, post_backfill
 from .body import MAX_BODY, open_budgets
@@ -38,6 +38,18 @@ class DeviceRoutes(Protocol):
         ...
 
 
+class IngestRoutes(Protocol):
+    """What serves devices that send by MQTT and HTTP, and their tenants."""
+
+    def serve(self, app: web.Application) -> None:
+        """Serve who shows a token."""
+        ...
+
+    def serve_page(self, app: web.Application) -> None:
+        """Serve the page of the home."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """The parts that requests are answered from.
@@ -45,6 +57,7 @@ class Served:
     Attributes:
         proxy: None without an embedded database.
         devices: None when the store is switched off.
+        ingest: None when devices may not send.
     """
 
     intake: EventIntake
@@ -58,6 +71,7 @@ class Served:
     token: Token
     proxy: PrometheusProxy | None = None
     devices: DeviceRoutes | None = None
+    ingest: IngestRoutes | None = None
 
 
 def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Application:
@@ -92,6 +106,10 @@ def api(served: Served, *, cors_origins: Collection[str] = ()) -> web.Applicatio
         served.devices.take_in(app)
     else:
         no_store.add_routes(app.router)
+    if served.ingest:
+        served.ingest.serve(app)
+    else:
+        no_ingest.add_routes(app.router)
     page.add_routes(app.router)
     influx.add_routes(
         app.router, served.lines, served.token, elsewhere=_QUERIES if served.proxy else _QUERIES_ELSEWHERE
@@ -115,5 +133,9 @@ def ingress(served: Served, *, peer: str) -> web.Application:
         served.devices.serve(app)
     else:
         no_store.add_routes(app.router)
+    if served.ingest:
+        served.ingest.serve_page(app)
+    else:
+        no_ingest.add_routes(app.router)
     page.add_routes(app.router)
     return app

@@ -1,1 +1,1 @@
-"""Delivery of alerts: an outbox in the store, and the ways out of it."""
+"""Alerts on their way out: the outbox is emptied, each delivery by the way that its integration is for."""

@@ -58,6 +58,7 @@ class Inbound:
         token: Shown beside the payload (a user property of MQTT 5, a header of HTTP); None when none was. Not in repr.
         received_us: When it came; of a replay, when it came first.
         vouched: A replay of a message whose sender had proved who he was: no token is asked for, no rate is counted.
+        replay_of: Of a replay, its row in the quarantine: refused once more it stays there, and is not kept again.
     """
 
     transport: Transport
@@ -66,6 +67,7 @@ class Inbound:
     token: str | None = None
     received_us: int
     vouched: bool = False
+    replay_of: int | None = None
 
     def __repr__(self) -> str:
         """Tell nothing of token and payload, which may have one in it."""

@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 # Imported before any Home Assistant mounts its config folder, whose own custom_components would hide ours.
-from custom_components.homeiq import forwarder, registry_sync, slow_lane
+from custom_components.homeiq import alert_follower, following, forwarder, registry_sync, slow_lane
 from tests.unit.homeiq.entries import Entry, app_entry, set_up
 from tests.unit.homeiq.fake_app import FakeApp
 from tests.unit.homeiq.waiting import eventually
@@ -55,6 +55,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_sync, "DEBOUNCE_S", 0.01)
     monkeypatch.setattr(registry_sync, "BACKOFF_S", 0.01)
     monkeypatch.setattr(registry_sync, "LONGEST_BACKOFF_S", 0.2)
+    monkeypatch.setattr(following, "PACE_S", 0.01)
+    monkeypatch.setattr(following, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(following, "LONGEST_BACKOFF_S", 0.2)
+    monkeypatch.setattr(alert_follower, "PATIENCE_S", 0.2)
 
 
 @pytest.fixture
@@ -67,6 +71,7 @@ async def app(_integration: None) -> AsyncIterator[FakeApp]:
     fake.hold_info.set()
     fake.past.hold.set()
     fake.store.hold.set()
+    fake.ingest.end()
     await fake.stop()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.unit.homeiq.fake_ingest import FakeIngest
 from tests.unit.homeiq.fake_past import FakePast
 from tests.unit.homeiq.fake_store import FakeStore
 from tests.unit.homeiq.problems import problem
@@ -43,6 +44,7 @@ class FakeApp:
         server_id: None to be somebody else altogether.
         past: Its gaps, and what fills them.
         store: Its devices, and their findings.
+        ingest: The devices that send to it.
     """
 
     token: str = TOKEN
@@ -73,6 +75,7 @@ class FakeApp:
     hold_info: asyncio.Event = field(default_factory=asyncio.Event)
     past: FakePast = field(default_factory=FakePast)
     store: FakeStore = field(default_factory=FakeStore)
+    ingest: FakeIngest = field(default_factory=FakeIngest)
     _handling: int = 0
     _runner: web.AppRunner | None = None
 
@@ -100,6 +103,7 @@ class FakeApp:
                 web.post("/api/v1/events", self._with_token(self._counted)),
                 *(web.route(method, path, self._with_token(serve)) for method, path, serve in self.past.routes),
                 *(web.route(method, path, self._with_token(serve)) for method, path, serve in self.store.routes),
+                *(web.route(method, path, self._with_token(serve)) for method, path, serve in self.ingest.routes),
             ]
         )
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -158,6 +162,7 @@ class FakeApp:
                 "latency": {"write_p50_s": 0.01, "write_p99_s": 0.25},
                 "database": self.database,
                 "store": {"state": self.store.state},
+                **({"ingest": {} if self.ingest.is_on else None} if self.ingest.is_known else {}),
             }
         )
 

@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 
 from homeiq_server import discovery
 from homeiq_server.discovery import Supervisor
+from homeiq_server.errors import Misconfigured, RetryLater
 from homeiq_server.token import Token
 
 SUPERVISOR_TOKEN = "the-supervisor-s-own-secret"
@@ -35,11 +36,13 @@ class FakeSupervisor:
         self.kept: dict[str, dict[str, Any]] = {}
         self.passed_on: list[dict[str, Any]] = []
         self.url = ""
+        self.mqtt: dict[str, Any] | None = None
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._check])
         app.router.add_get("/addons/self/info", self._info)
         app.router.add_post("/discovery", self._discovery)
+        app.router.add_get("/services/mqtt", self._mqtt)
         return app
 
     @web.middleware
@@ -61,6 +64,11 @@ class FakeSupervisor:
             self.kept[message["service"]] = message["config"]
             self.passed_on.append(message["config"])
         return web.json_response({"result": "ok", "data": {"uuid": "0123"}})
+
+    async def _mqtt(self, _: web.Request) -> web.StreamResponse:
+        if self.mqtt is None:
+            return web.json_response({"result": "error", "message": "Service not enabled"}, status=400)
+        return web.json_response({"result": "ok", "data": self.mqtt})
 
 
 def answers(status: int) -> Fault:
@@ -156,3 +164,54 @@ def test_without_a_supervisor_there_is_nobody_to_tell() -> None:
 
 def test_it_is_called_supervisor_unless_told_otherwise() -> None:
     assert repr(Supervisor.of({"SUPERVISOR_TOKEN": SUPERVISOR_TOKEN})) == "Supervisor('http://supervisor')"
+
+
+def asking(fake: FakeSupervisor) -> Supervisor:
+    return Supervisor(fake.url, SUPERVISOR_TOKEN)
+
+
+async def test_the_broker_is_the_one_that_an_app_offers_now(fake: FakeSupervisor) -> None:
+    assert await asking(fake).mqtt_broker() is None
+    fake.mqtt = {
+        "addon": "core_mosquitto",
+        "host": "core-mosquitto",
+        "port": 1883,
+        "ssl": False,
+        "protocol": "3.1.1",
+        "username": "addons",
+        "password": API_TOKEN,
+    }
+    broker = await asking(fake).mqtt_broker()
+    assert broker is not None
+    assert (broker.host, broker.port, broker.tls, broker.username) == ("core-mosquitto", 1883, None, "addons")
+    assert broker.password is not None
+    assert broker.password.reveal() == API_TOKEN
+    assert API_TOKEN not in repr(broker)
+    fake.mqtt = {"addon": "other", "host": "broker", "port": 8883, "ssl": True}
+    broker = await asking(fake).mqtt_broker()
+    assert broker is not None
+    assert (broker.address, broker.username, broker.password) == ("mqtts://broker:8883", None, None)
+    assert broker.tls is not None
+    assert broker.tls.check_hostname
+    fake.mqtt = None
+    assert await asking(fake).mqtt_broker() is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_supervisor_that_may_not_be_asked_for_the_broker_is_a_setting_to_mend(
+    fake: FakeSupervisor, status: int
+) -> None:
+    fake.faults = [answers(status)]
+    with pytest.raises(Misconfigured):
+        await asking(fake).mqtt_broker()
+
+
+@pytest.mark.parametrize("fault", [answers(502), says_nonsense, hangs])
+async def test_a_supervisor_that_does_not_tell_of_the_broker_is_to_be_asked_again(
+    fake: FakeSupervisor, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    fake.faults = [fault]
+    with pytest.raises(RetryLater) as raised:
+        await asking(fake).mqtt_broker()
+    assert SUPERVISOR_TOKEN not in str(raised.value)

@@ -60,7 +60,7 @@ _IDEMPOTENCY_KEY: Final[Json] = {
 def document(operations: Sequence[AnyOperation], *, version: str) -> Json:
     """Return the document of the operations, as of ``version`` of the server."""
     shapes = [shape for operation in operations for shape in _shapes(operation)]
-    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
+    schemas, components = msgspec.json.schema_components(shapes, schema_hook=_schema, ref_template=_REFERENCE)
     known = dict(zip(map(id, shapes), schemas, strict=True))
     paths: dict[str, Json] = {}
     for operation in operations:
@@ -70,7 +70,8 @@ def document(operations: Sequence[AnyOperation], *, version: str) -> Json:
         "info": {
             "title": "HomeIQ: tenants, their devices and alerts",
             "version": version,
-            "description": "The tenant is that of the token. Times are RFC 3339 in UTC; severity is 1 (info) to 5 (critical).",
+            "description": "The tenant is that of the token. Times are RFC 3339 in UTC. Severity is 1 (for information)"
+            " to 5 (critical).",
         },
         "security": [{"token": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
@@ -86,6 +87,13 @@ def document(operations: Sequence[AnyOperation], *, version: str) -> Json:
             },
         },
     }
+
+
+def _schema(kind: type) -> Json:
+    """Return the schema of what msgspec has none for: any JSON value."""
+    if kind is object:
+        return {"description": "Any JSON value."}
+    raise NotImplementedError
 
 
 def _shapes(operation: AnyOperation) -> Iterable[Any]:
@@ -132,7 +140,7 @@ def _open_parts(path: str) -> list[Json]:
 
 def _parameters(query: type[msgspec.Struct]) -> list[Json]:
     """Return the query's fields, with what they refer to put in its place: parameters share nothing."""
-    (schema,), components = msgspec.json.schema_components((query,), ref_template=_REFERENCE)
+    (schema,), components = msgspec.json.schema_components((query,), schema_hook=_schema, ref_template=_REFERENCE)
     whole = _inlined(schema, components)
     required = whole.get("required", ())
     return [
