@@ -123,7 +123,8 @@ async def running(cluster: postgres.Cluster, **options: str) -> AsyncIterator[Fl
     """Give a fleet without nodes."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        broker = Mosquitto(folder / "mosquitto")
+        # What comes while a node is away waits for it: the broker would keep 1,000 messages and drop the rest.
+        broker = Mosquitto(folder / "mosquitto", settings={"max_queued_messages": "0"})
         async with cluster.database() as database:
             await broker.start()
             with VictoriaMetrics(folder / "victoria-metrics") as storage:

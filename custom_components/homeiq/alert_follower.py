@@ -5,7 +5,6 @@ is stopped in the middle of an answer.
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypedDict
@@ -75,16 +74,14 @@ class AlertFollower:
         await self._note(behind)
 
     async def _known_cursor(self) -> str:
-        """Return the cursor behind what was handed over.
-
-        An app that is younger than the cursor (restored, or with a new store) has other changes: follow from now on.
-        """
+        """Return the cursor behind what was handed over, the first time that of now."""
         if self._cursor is None:
             saved = await self._store.async_load()
-            _, newest = await self._client.alert_changes(None, 0)
-            if saved is None or _position(saved["cursor"]) > _position(newest):
+            if saved is None:
+                _, newest = await self._client.alert_changes(None, 0)
                 await self._note(newest)
-            self._cursor = newest if saved is None else min(saved["cursor"], newest, key=_position)
+                return newest
+            self._cursor = saved["cursor"]
         return self._cursor
 
     async def _hand_over(self, change: AlertChange) -> None:
@@ -124,8 +121,3 @@ async def async_forget_alert_cursor(hass: HomeAssistant, entry: ConfigEntry) -> 
 
 def _store(hass: HomeAssistant, entry: ConfigEntry) -> Store[_Saved]:
     return Store(hass, 1, f"{DOMAIN}.alerts.{entry.entry_id}")
-
-
-def _position(cursor: str) -> tuple[int, ...]:
-    """Return what can be compared of a cursor: the numbers in it."""
-    return tuple(int(number) for number in re.findall(r"\d+", cursor))

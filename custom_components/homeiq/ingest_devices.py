@@ -95,13 +95,11 @@ class IngestDevices:
 
     @callback
     def async_on_places(self, platform: Platform, add: AddEntities) -> CALLBACK_TYPE:
-        """Call ``add`` with the entities of a platform that there are, and with each that comes; returns how to stop.
+        """Call ``add`` with the entities of a platform as they come; returns how to stop.
 
-        There is one for each platform.
+        There is one for each platform, and all are there before anything is known of devices.
         """
         self._add[platform] = add
-        everything = [*([self._home] if self._has_home else ()), *self._places]
-        self._async_add(everything, platform)
 
         @callback
         def stop() -> None:
@@ -176,9 +174,9 @@ class IngestDevices:
         self._late.discard(device_id)
         self._registry.async_remove(device_id)
 
-    def _async_add(self, places: list[Place], of: Platform | None = None) -> None:
+    def _async_add(self, places: list[Place]) -> None:
         for platform, add in self._add.items():
-            if of in (None, platform) and (some := [place for place in places if place.platform is platform]):
+            if some := [place for place in places if place.platform is platform]:
                 add(some)
 
     def _async_tell(self, device_id: str) -> None:

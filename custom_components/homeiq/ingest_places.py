@@ -1,6 +1,6 @@
 """Which entities devices that send to the app have, and how many there may be."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,11 +48,6 @@ class Places:
     def __len__(self) -> int:
         """Return how many entities there are."""
         return self._count
-
-    def __iter__(self) -> Iterator[Place]:
-        """Yield all, device by device."""
-        for some in self._of.values():
-            yield from some.values()
 
     def has(self, device_id: str) -> bool:
         """Return whether a device has entities."""

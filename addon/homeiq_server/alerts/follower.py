@@ -103,7 +103,7 @@ class Follower:
         except Exception:
             self._faults += 1
             _LOGGER.exception("messages could not be followed, they are stored; please report this")
-        if len(self._pending) >= _EARLY:
+        if len(self._pending) >= _EARLY and not self._away:
             self._many.set()
 
     async def run(self) -> NoReturn:
@@ -121,14 +121,14 @@ class Follower:
 
     async def round(self) -> None:
         """Do what is due. Never raises; what the store does not take now is done in a later round."""
-        await self._try(self._watched.refresh)
-        await self._try(self._flush)
-        await self._try(self._reviews)
+        parts: list[Callable[[], Awaitable[None]]] = [self._watched.refresh, self._flush, self._reviews]
         if self._now_us() - self._looked_us >= _LOOK_US:
             self._looked_us = self._now_us()
-            await self._try(self._look)
+            parts.append(self._look)
         if self._now_us() - self._pruned_us >= _DAY_US:
-            await self._try(self._prune)
+            parts.append(self._prune)
+        done = [await self._try(part) for part in parts]
+        self._away = not all(done)
 
     async def _flush(self) -> None:
         await self._keeping.flush(self._now)
@@ -192,16 +192,19 @@ class Follower:
         self._review_all = True
         self._insight.forget()
 
-    async def _try(self, what: Callable[[], Awaitable[None]]) -> None:
-        """Do what may fail; a store that is away is told of once, a fault of ours each time."""
+    async def _try(self, what: Callable[[], Awaitable[None]]) -> bool:
+        """Do what may fail, and return False when it has to be done later.
+
+        A store that is away is told of once, a fault of ours each time.
+        """
         try:
             await what()
         except RetryLater as err:
             if not self._away:
                 _LOGGER.info("what devices say waits for the store: %s", err)
             self._away, self._whole_since_us = True, None
+            return False
         except Exception:
             self._faults += 1
             _LOGGER.exception("the alerts failed, ingest is not concerned; please report this")
-        else:
-            self._away = False
+        return True

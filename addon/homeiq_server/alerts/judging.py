@@ -4,6 +4,7 @@ All is read under the tenant's lock: two servers that were told different parts 
 that was changed or deleted meanwhile judges nothing any more.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from homeiq_server.store.rule_states import Pair
 
 from . import words
 from .pending import Heard, Key, states_of
-from .threshold import Sample, State, Transition, step, threshold_of
+from .threshold import Sample, State, Threshold, Transition, step, threshold_of
 
 type Said = Mapping[tuple[str, str], Sequence[Sample]]
 """By device and metric, in the order of time."""
@@ -40,8 +41,7 @@ class _Verdict:
     def cause(self) -> str:
         return cause_of(self.rule.id, self.device_id)
 
-    def hear(self, samples: Iterable[Sample]) -> None:
-        rule = threshold_of(self.rule)
+    def hear(self, rule: Threshold, samples: Iterable[Sample]) -> None:
         for sample in samples:
             self.state, turn = step(rule, self.state, sample)
             self.last = sample
@@ -109,23 +109,19 @@ async def _judge(  # noqa: PLR0913 - rules, what they are about, and when
     again: bool = True,
 ) -> None:
     """Judge samples; ``again``: count those that find what an alert tells of already."""
-    pairs = [
-        (rule, device_id, said[device_id, rule.metric])
-        for rule in rules
-        for device_id, site_id in sites.items()
-        if rule.metric and (device_id, rule.metric) in said and rule.applies_to(device_id, site_id)
-    ]
-    if not pairs:
-        return
     known = await rule_states.load(conn, tenant_id, [rule.id for rule in rules], list(sites))
-    is_open = await alerts.open_among(conn, tenant_id, [cause_of(rule.id, device) for rule, device, _ in pairs])
-    verdicts = []
-    for rule, device_id, samples in pairs:
-        was = known.get((rule.id, device_id))
-        state = State(was and was[0], is_open=cause_of(rule.id, device_id) in is_open)
-        verdict = _Verdict(rule=rule, device_id=device_id, was=was, state=state)
-        verdict.hear(samples)
-        verdicts.append(verdict)
+    is_open = await alerts.open_of_devices(conn, tenant_id, list(sites))
+    verdicts: list[_Verdict] = []
+    for rule in rules:
+        threshold = threshold_of(rule)
+        for device_id, site_id in sites.items():
+            if (samples := said.get((device_id, rule.metric or ""))) and rule.applies_to(device_id, site_id):
+                was = known.get((rule.id, device_id))
+                state = State(was and was[0], is_open=cause_of(rule.id, device_id) in is_open)
+                verdict = _Verdict(rule=rule, device_id=device_id, was=was, state=state)
+                verdict.hear(threshold, samples)
+                verdicts.append(verdict)
+        await asyncio.sleep(0)  # many rules about many devices must not hold up what comes in
     await rule_states.save(conn, tenant_id, _changed(verdicts))
     await _tell(conn, tenant_id, verdicts, now=now, again=again)
 

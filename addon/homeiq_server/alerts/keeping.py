@@ -16,6 +16,7 @@ from .pending import Heard, Key, Pending, states_of
 
 _LOGGER = logging.getLogger(__name__)
 _AT_ONCE: Final = 2_000
+_JUDGED_AT_ONCE: Final = 500
 
 
 class Keeping:
@@ -54,8 +55,9 @@ class Keeping:
                 _done(waiting, some)
             for tenant_id in sorted(judged, key=lambda tenant: tenant == self._last):
                 self._last = tenant_id
-                await self._keep_of(tenant_id, {key: waiting[key] for key in judged[tenant_id]}, now)
-                _done(waiting, judged[tenant_id])
+                for some in batched(judged[tenant_id], _JUDGED_AT_ONCE, strict=False):
+                    await self._keep_of(tenant_id, {key: waiting[key] for key in some}, now)
+                    _done(waiting, some)
             self._last = None
         finally:
             self._pending.give_back(waiting)

@@ -20,7 +20,8 @@ ROOM: Final = web.AppKey("device_room", ByteBudget)
 """For bodies of devices, from before they are read until they are answered."""
 
 _ROOM_BYTES: Final = 8 * 1024 * 1024
-_FIRST: Final = 32 * 1024
+_FIRST: Final = 4 * 1024  # 2,000 senders that say nothing must not keep others from sending
+_GROWTH: Final = 16 * 1024
 _STEP: Final = 64 * 1024
 _SLOW_TO_UNPACK: Final = 8 * 1024
 _PACKED_OVERHEAD: Final = 1024  # of gzip over what does not shrink; its header can have a file's name in it
@@ -117,7 +118,7 @@ class _Reading:
 
     def _add(self, part: bytes) -> None:
         if (size := len(self.body) + len(part)) > self._size:
-            more = max(size - self._size, _STEP)
+            more = max(size - self._size, _GROWTH)
             self._held.enter_context(self._room.hold_now(more))
             self._size += more
         self.body += part

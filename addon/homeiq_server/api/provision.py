@@ -3,6 +3,8 @@
 Whoever has no proof learns nothing: the answer is the same for a tenant or device that is not there.
 """
 
+import time
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -61,8 +63,8 @@ class Given(Struct, frozen=True, kw_only=True):
 class Attempts:
     """How often somebody may try; who succeeds has not tried."""
 
-    def __init__(self) -> None:
-        self._peers, self._devices = Buckets(), Buckets()
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._peers, self._devices = Buckets(clock=clock), Buckets(clock=clock)
 
     def of_peer(self, peer: str | None) -> None:
         """Count an attempt from an address.
@@ -167,8 +169,8 @@ def _given(status: int, asked: Activate | Provision, token: str) -> web.Response
     )
 
 
-def add_routes(app: web.Application) -> None:
+def add_routes(app: web.Application, *, clock: Callable[[], float] = time.monotonic) -> None:
     """Serve both from the app's store; whoever asks needs no token of a tenant."""
-    app[_ATTEMPTS] = Attempts()
+    app[_ATTEMPTS] = Attempts(clock)
     app.router.add_post("/ingest/v1/activate", post_activate)
     app.router.add_post("/ingest/v1/provision", post_provision)

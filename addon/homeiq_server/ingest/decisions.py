@@ -6,7 +6,7 @@ from typing import Final
 
 from homeiq_server.errors import RetryLater
 from homeiq_server.store.known import KnownTenant
-from homeiq_server.store.pool import Tenants
+from homeiq_server.store.pool import Workers
 from homeiq_server.store.provisioning import NewDevice
 
 from .case import Case
@@ -29,7 +29,7 @@ class Decisions:
         registry: The way to the store; its parts have to run.
     """
 
-    def __init__(self, store: Tenants, changes: Changing, limits: Limits) -> None:
+    def __init__(self, store: Workers, changes: Changing, limits: Limits) -> None:
         self.decider = Decider(limits)
         self._limits = limits
         self._known = Known(changes)

@@ -13,7 +13,7 @@ from homeiq_server.errors import RetryLater
 from homeiq_server.history.line_protocol import Form
 from homeiq_server.intake.channel import Store
 from homeiq_server.rates import Rate
-from homeiq_server.store.pool import Tenants
+from homeiq_server.store.pool import Workers
 
 from .commits import Commits, Counting, Keeping
 from .decisions import Decisions
@@ -33,7 +33,7 @@ class Gate:
 
     def __init__(  # noqa: PLR0913 - it stands between them
         self,
-        store: Tenants,
+        store: Workers,
         spool: Store,
         *,
         limits: Limits,

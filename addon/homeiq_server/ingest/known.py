@@ -49,7 +49,7 @@ class Changing(Protocol):
 class _Tenant:
     __slots__ = ("at", "known")
 
-    def __init__(self, known: KnownTenant | None, at: float) -> None:
+    def __init__(self, known: KnownTenant, at: float) -> None:
         self.known, self.at = known, at
 
 
@@ -102,7 +102,9 @@ class Known:
         self._clock = clock
         self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
         self._devices: OrderedDict[tuple[str, str], _Device] = OrderedDict()
-        self._strangers: OrderedDict[tuple[str, str], _Device] = OrderedDict()  # cannot push out those that are there
+        # What is not there cannot push out what is.
+        self._strangers: OrderedDict[tuple[str, str], _Device] = OrderedDict()
+        self._nobodies: OrderedDict[str, float] = OrderedDict()  # since when
         self._asking: set[Asking] = set()
         changes.follow(self._heard, self.forget_all)
 
@@ -112,7 +114,10 @@ class Known:
     def tenant(self, tenant_id: str) -> KnownTenant | Missing | None:
         """Return the tenant; None when there is none."""
         entry = self._tenants.get(tenant_id)
-        if entry is None or self._clock() - entry.at >= (self._patience() if entry.known else NOTHING_S):
+        if entry is None:
+            since = self._nobodies.get(tenant_id)
+            return MISSING if since is None or self._clock() - since >= NOTHING_S else None
+        if self._clock() - entry.at >= self._patience():
             return MISSING
         self._tenants.move_to_end(tenant_id)
         return entry.known
@@ -130,6 +135,10 @@ class Known:
         if entry is None or entry.of is not self._tenants.get(tenant_id) or self._clock() - entry.at >= NOTHING_S:
             return MISSING
         return entry.standing
+
+    def has_seen(self, tenant_id: str) -> bool:
+        """Tell whether the tenant was there when he was last looked for, however long ago that was."""
+        return tenant_id in self._tenants
 
     def begin(self, tenant_id: str) -> Asking:
         """Note that the store is being asked about a tenant; ``end`` has to follow."""
@@ -153,9 +162,12 @@ class Known:
         """
         if asking.is_outdated():
             return
-        entry = self._remember_tenant(asking.tenant_id, tenant)
-        if tenant is not None:
-            self._remember_devices(asking, entry, standings or {})
+        if tenant is None:
+            self._tenants.pop(asking.tenant_id, None)
+            self._nobodies[asking.tenant_id] = self._clock()
+            _bound(self._nobodies, max(1, self._most // 4))
+        else:
+            self._remember_devices(asking, self._remember_tenant(asking.tenant_id, tenant), standings or {})
 
     def remember_devices(self, asking: Asking, standings: Mapping[str, Standing]) -> None:
         """Remember what became of devices, of a tenant who is remembered."""
@@ -168,13 +180,14 @@ class Known:
         self._tenants.clear()
         self._devices.clear()
         self._strangers.clear()
+        self._nobodies.clear()
         for asking in self._asking:
             asking.outdate(None)
 
     def _patience(self) -> float:
         return HEARD_S if self._changes.is_listening else UNHEARD_S
 
-    def _remember_tenant(self, tenant_id: str, tenant: KnownTenant | None) -> _Tenant:
+    def _remember_tenant(self, tenant_id: str, tenant: KnownTenant) -> _Tenant:
         entry = self._tenants.get(tenant_id)
         if entry is None:  # else it stays the same one, and his devices are not forgotten
             self._tenants[tenant_id] = entry = _Tenant(tenant, self._clock())
@@ -197,6 +210,7 @@ class Known:
     def _heard(self, change: Change) -> None:
         if change.table in _WITH_DEVICES:
             self._tenants.pop(change.tenant_id, None)
+            self._nobodies.pop(change.tenant_id, None)
             self._outdate(change.tenant_id, None)
         elif change.table == "ingest_devices" and change.device_id is not None:
             key = change.tenant_id, change.device_id

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from homeiq_server.store.known import KnownTenant, load
-from homeiq_server.store.pool import Tenants
+from homeiq_server.store.pool import Workers
 from homeiq_server.store.provisioning import NewDevice, provision
+from homeiq_server.store.tenant_names import existing
 
 from .decide import STRANGER, Standing
 from .known import Known
@@ -32,15 +33,19 @@ class Found(NamedTuple):
 class Registry:
     """What the store knows of tenants and devices, and the way into it for new ones.
 
-    A tenant whose rows are locked by somebody else keeps only his own messages waiting.
+    A tenant whose rows are locked by somebody else keeps only his own messages waiting. Tenants that were never heard
+    of are looked for together first, so that a flood of invented ones keeps nobody waiting.
 
     Attributes:
         parts: What has to run.
     """
 
-    def __init__(self, store: Tenants, known: Known) -> None:
+    def __init__(self, store: Workers, known: Known) -> None:
         self._store = store
         self._known = known
+        self._names: Rounds[None, str, bool] = Rounds(
+            "tenants", self._look_for, most=_MOST, most_waiting=_MOST_WAITING, within_s=_WITHIN_S
+        )
         self._looks: Rounds[str, Sequence[str], Found] = Rounds(
             "look-ups", self._look, most=_MOST, most_waiting=_MOST_WAITING, at_once=_AT_ONCE, within_s=_WITHIN_S
         )
@@ -52,7 +57,7 @@ class Registry:
             at_once=_AT_ONCE,
             within_s=_WITHIN_S,
         )
-        self.parts = (self._looks, self._registrations)
+        self.parts = (self._names, self._looks, self._registrations)
 
     @property
     def faults(self) -> int:
@@ -65,6 +70,8 @@ class Registry:
         Raises:
             RetryLater: The store is away or busy.
         """
+        if not self._known.has_seen(tenant_id) and not await self._names.join(None, tenant_id):
+            return Found(None, dict.fromkeys(device_ids, STRANGER))
         return await self._looks.join(tenant_id, device_ids, weight=max(1, len(device_ids)))
 
     async def register(self, tenant_id: str, wanted: Sequence[NewDevice]) -> Mapping[str, Standing]:
@@ -76,6 +83,19 @@ class Registry:
             RetryLater: The store is away or busy.
         """
         return await self._registrations.join(tenant_id, wanted, weight=len(wanted))
+
+    async def _look_for(self, _key: None, tenant_ids: list[str]) -> list[bool]:
+        asking = [self._known.begin(tenant_id) for tenant_id in set(tenant_ids)]
+        try:
+            async with self._store.worker() as conn:
+                found = await existing(conn, [each.tenant_id for each in asking])
+            for each in asking:
+                if each.tenant_id not in found:
+                    self._known.remember(each, None)
+        finally:
+            for each in asking:
+                self._known.end(each)
+        return [tenant_id in found for tenant_id in tenant_ids]
 
     async def _look(self, tenant_id: str, asked: list[Sequence[str]]) -> list[Found]:
         device_ids = list(dict.fromkeys(device_id for some in asked for device_id in some))

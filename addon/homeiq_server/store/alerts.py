@@ -69,7 +69,9 @@ _CLEAR_INACTIVE: Final = _CLEAR.format("""kind <> 'INSIGHT' AND device_id IS NOT
 _OPEN_CAUSES: Final = """
     SELECT cause, severity FROM alerts WHERE tenant_id = $1 AND cleared_at IS NULL AND kind = ANY($2)
 """
-_OPEN_AMONG: Final = "SELECT cause FROM alerts WHERE tenant_id = $1 AND cleared_at IS NULL AND cause = ANY($2)"
+_OPEN_OF_DEVICES: Final = """
+    SELECT cause FROM alerts WHERE tenant_id = $1 AND cleared_at IS NULL AND device_id = ANY($2)
+"""
 _PRUNE: Final = "DELETE FROM alerts WHERE tenant_id = $1 AND cleared_at < $2"
 
 
@@ -146,9 +148,9 @@ async def open_causes(conn: Conn, tenant_id: str, kinds: Sequence[str]) -> dict[
     return {row["cause"]: row["severity"] for row in await conn.fetch(_OPEN_CAUSES, tenant_id, kinds)}
 
 
-async def open_among(conn: Conn, tenant_id: str, causes: Sequence[str]) -> set[str]:
-    """Return those of some causes that an alert is open for."""
-    return {row["cause"] for row in await conn.fetch(_OPEN_AMONG, tenant_id, causes)}
+async def open_of_devices(conn: Conn, tenant_id: str, device_ids: Sequence[str]) -> set[str]:
+    """Return the causes of alerts of these devices that are open."""
+    return {row["cause"] for row in await conn.fetch(_OPEN_OF_DEVICES, tenant_id, device_ids)}
 
 
 async def prune(conn: Conn, tenant_id: str, before: datetime) -> None:

@@ -236,6 +236,16 @@ async def test_while_the_store_is_away_nothing_is_forgotten(world: World) -> Non
     assert (await world.metrics())["temp"] == [70, START_US + 2_000_000]
 
 
+async def test_an_outage_is_told_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "homeiq_server.alerts")
+    for _ in range(2):
+        world.store.is_away = True
+        await world.hear(1, 2, 3, every_s=5)
+        world.store.is_away = False
+        await world.round()
+    assert len(caplog.records) == 2
+
+
 async def test_a_tenant_that_cannot_be_kept_costs_the_others_nothing(world: World) -> None:
     await world.tenant()
     await world.device()

@@ -459,7 +459,7 @@ async def test_senders_that_say_nothing_keep_no_one_from_sending(http: Sending) 
         b"X-Provision-Token: " + TOKEN.encode() + b"\r\n\r\n{"
     )
     writers = []
-    for _ in range(100):
+    for _ in range(300):
         _, writer = await asyncio.open_connection("127.0.0.1", http.port)
         writer.write(head)
         writers.append(writer)

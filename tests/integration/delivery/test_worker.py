@@ -148,8 +148,9 @@ async def _kill(task: asyncio.Task[None]) -> None:
 
 
 async def test_a_receiver_that_fails_is_tried_until_it_takes_it(
-    pool: Pool, database: Database, receiver: Receiver
+    pool: Pool, database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker, "_LOOK_EVERY_S", 0.05)
     await hook(pool, receiver)
     receiver.answer = lambda _: web.Response(status=500 if len(receiver.received) < 4 else 200)
     await tell(pool, change())

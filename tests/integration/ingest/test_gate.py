@@ -12,7 +12,7 @@ from homeiq_server.errors import RetryLater
 from homeiq_server.ingest.limits import Limits
 from homeiq_server.ingest.message import Accepted, Outcome, Reason, Refused
 from tests.integration.ingest.gates import Node, add_device, first, node, of, until
-from tests.integration.store.tenant_rows import ACME, GLOBEX, add_customer, change, count
+from tests.integration.store.tenant_rows import ACME, GLOBEX, KEY, add_customer, change, count
 from tests.postgres import Database
 from tests.unit.homeiq_server.ingest_builders import inbound
 
@@ -63,6 +63,24 @@ async def test_messages_of_nobody_are_kept_for_nobody(acme: Node, database: Data
     )
     assert reasons(outcomes) == ["UNKNOWN_TENANT", "NOT_OBJECT", "BAD_TOPIC_FORMAT"]
     assert await count(database, "SELECT count(*) FROM quarantine WHERE tenant_id = '-'") == 3
+
+
+async def test_a_flood_of_invented_tenants_is_looked_for_at_once(acme: Node) -> None:
+    asked = acme.store.transactions
+    invented = [inbound(topic=f"tenant/invented{number}/device/d1/telemetry") for number in range(1_000)]
+    assert set(reasons(await acme.gate.take([*invented, of()]))[:-1]) == {"UNKNOWN_TENANT"}
+    assert acme.store.transactions - asked <= 3  # one for all, one for acme, one for the quarantine
+    await acme.gate.take(invented)
+    assert acme.store.transactions - asked <= 3
+
+
+async def test_a_tenant_who_did_not_exist_a_moment_ago_may_send(acme: Node, database: Database) -> None:
+    message = inbound(topic="tenant/globex/device/new/telemetry", token=KEY)
+    assert reasons(await acme.gate.take([message])) == ["UNKNOWN_TENANT"]
+    await add_customer(database, GLOBEX)
+    async with asyncio.timeout(20):
+        while reasons(await acme.gate.take([message])) != ["accepted"]:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
 
 
 async def test_messages_of_known_devices_ask_nobody(acme: Node) -> None:
@@ -149,7 +167,7 @@ async def test_of_fifty_new_devices_five_get_the_five_places(database: Database,
     async with node(database, tmp_path / "a") as one, node(database, tmp_path / "b") as other:
         outcomes = await asyncio.gather(
             *([one, other][number % 2].gate.take([first(f"new{number}")]) for number in range(50)),
-            one.gate.take([inbound(topic="tenant/globex/device/new1/telemetry", token="hik_" + "k" * 43)]),
+            one.gate.take([inbound(topic="tenant/globex/device/new1/telemetry", token=KEY)]),
         )
     became = Counter(reason for each in outcomes for reason in reasons(each))
     assert became == {"accepted": 6, "NO_SUBSCRIPTION_CAPACITY": 45}
@@ -303,9 +321,7 @@ async def test_a_tenant_whose_rows_are_locked_keeps_nobody_else_waiting(acme: No
     lock = "SELECT FROM subscriptions WHERE tenant_id = 'globex' FOR UPDATE"
     async with acme.store.tenant(GLOBEX) as conn:
         await conn.execute(lock)
-        waiting = asyncio.create_task(
-            acme.gate.take([inbound(topic="tenant/globex/device/new/telemetry", token="hik_" + "k" * 43)])
-        )
+        waiting = asyncio.create_task(acme.gate.take([inbound(topic="tenant/globex/device/new/telemetry", token=KEY)]))
         await asyncio.sleep(0.05)
         assert reasons(await acme.gate.take([of(), first("new")])) == ["accepted", "accepted"]
         assert not waiting.done()

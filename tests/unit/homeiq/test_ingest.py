@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -64,7 +65,7 @@ async def poll_status(hass: HomeAssistant, entry: Entry) -> None:
 def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what was logged of trouble, but for what is said of every custom integration."""
     found = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    return [one.getMessage() for one in found if one.name != "homeassistant.loader"]
+    return [one.getMessage() for one in found if one.name not in ("asyncio", "homeassistant.loader")]
 
 
 async def in_use(hass: HomeAssistant, app: FakeApp, *devices: dict[str, Any]) -> Entry:
@@ -123,7 +124,7 @@ async def test_metrics_are_sensors_with_what_the_catalogue_knows(
 async def test_a_yes_or_no_is_a_binary_sensor_in_whichever_way_firmware_says_it(
     hass: HomeAssistant, app: FakeApp
 ) -> None:
-    metrics = {"motion": True, "door": "open", "leak": 0, "relay": False, "window": 1}
+    metrics = {"motion": True, "door": "open", "leak": 0, "relay": False, "window": 1, "battery_low": False}
     entry = await in_use(hass, app, sender("a", metrics, name="Hall"))
 
     assert shown(hass, "binary_sensor.hall_motion").state == "on"
@@ -134,9 +135,25 @@ async def test_a_yes_or_no_is_a_binary_sensor_in_whichever_way_firmware_says_it(
     assert shown(hass, "binary_sensor.hall_relay").state == "off"
     assert "device_class" not in shown(hass, "binary_sensor.hall_relay").attributes
     assert set(entities_of(hass, entry, "a")) == set(metrics)
+    assert entities_of(hass, entry, "a")["battery_low"].entity_category == "diagnostic"
 
 
 async def test_a_value_of_another_sort_than_before_is_unknown_and_not_an_error(
+    hass: HomeAssistant, app: FakeApp, ingest: FakeIngest, caplog: pytest.LogCaptureFixture
+) -> None:
+    await in_use(hass, app, sender("a", {"temp": 1, "spins": 2, "mode": "x", "relay": True}, name="A"))
+    ingest.say(sender("a", {"temp": "21.5", "spins": "broken", "mode": 5, "relay": "?"}, at=LATER, name="A"))
+    await eventually(lambda: is_state(hass, "sensor.a_spins", "unknown"))
+    values = {"temp": None, "spins": True, "mode": None, "relay": None}
+    ingest.say(sender("b", values, name="B"), sender("a", values, name="A"))
+    await eventually(lambda: is_state(hass, "sensor.a_temperature", "unknown"))
+    assert shown(hass, "binary_sensor.a_relay").state == "unknown"
+    assert shown(hass, "sensor.a_mode").state == "unknown"
+    assert shown(hass, "sensor.a_spins").state == "1"
+    assert "Traceback" not in caplog.text
+
+
+async def test_numbers_that_come_as_text_are_numbers_and_others_are_unknown(
     hass: HomeAssistant, app: FakeApp, ingest: FakeIngest, caplog: pytest.LogCaptureFixture
 ) -> None:
     await in_use(hass, app, sender("a", {"temp": 1, "spins": 2, "mode": "x", "relay": True}, name="A"))
@@ -250,6 +267,33 @@ async def test_a_device_that_the_states_leave_out_but_that_is_there_stays(
     await eventually(lambda: device_of(hass, entry, "b") is None)
 
     assert device_of(hass, entry, "a") is not None
+
+
+async def test_a_list_of_devices_of_another_shape_removes_none(
+    hass: HomeAssistant, app: FakeApp, ingest: FakeIngest
+) -> None:
+    entry = await in_use(hass, app, sender("a", {"temp": 1}, name="A"))
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    ingest.hidden.add("a")
+    ingest.refuse = lambda path: web.json_response({"devices": [7]}) if path == "/devices" else None
+    await set_up(hass, entry)
+    await eventually(lambda: entry.runtime_data.ingest.counts["states"].get("failures", 0) > 1)
+
+    assert device_of(hass, entry, "a") is not None
+
+
+async def test_whatever_devices_and_metrics_are_called_they_are_shown(
+    hass: HomeAssistant, app: FakeApp, ingest: FakeIngest, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["m" * 128, "a/b", "a b", "Größe", "温度", "🌡", "..", "__", "-", "1", "temp.", "TEMP", "tEmP", "{x}", "<b>"]
+    device = "d" * 128
+    entry = await in_use(hass, app, sender(device, dict.fromkeys(names, 1), name="N" * 255))
+    await eventually(lambda: len(entities_of(hass, entry, device)) == len(names))
+    await hass.async_block_till_done()
+
+    assert {hass.states.get(one.entity_id) is not None for one in entities_of(hass, entry, device).values()} == {True}
+    assert warned(caplog) == []
+    assert ingest.requests["/device-states"]
 
 
 async def test_many_devices_are_read_page_by_page(

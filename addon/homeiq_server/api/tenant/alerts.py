@@ -102,11 +102,12 @@ async def post_silence(call: Call[NoQuery, Silence]) -> Reply:
         return _answer(await alert_actions.silence(conn, call.tenant_id, call.number(), call.body.until))
 
 
-def _acts(name: str, summary: str, action: _Action) -> AnyOperation:
+def _acts(name: str, summary: str, action: _Action, waking: Waking) -> AnyOperation:
     async def act(call: Call[NoQuery, NoBody]) -> Reply:
         async with call.conn() as conn:
-            done = action(conn, call.tenant_id, call.number(), at=datetime.now(UTC), actor=call.caller.name)
-            return _answer(await done)
+            row = await action(conn, call.tenant_id, call.number(), at=datetime.now(UTC), actor=call.caller.name)
+        waking.tell(call.tenant_id)
+        return _answer(row)
 
     return Operation(
         method="POST",
@@ -194,9 +195,9 @@ def operations(waking: Waking) -> tuple[AnyOperation, ...]:
             handle=get_alert,
             problems=(404,),
         ),
-        _acts("acknowledge", "Note that an alert was seen", alert_actions.acknowledge),
-        _acts("unacknowledge", "Take that back", alert_actions.unacknowledge),
-        _acts("clear", "Clear an alert by hand, until its cause ends and begins again", alert_actions.clear),
+        _acts("acknowledge", "Note that an alert was seen", alert_actions.acknowledge, waking),
+        _acts("unacknowledge", "Take that back", alert_actions.unacknowledge, waking),
+        _acts("clear", "Clear an alert by hand, until its cause ends and begins again", alert_actions.clear, waking),
         Operation(
             method="POST",
             path=f"{_BASE}/{{id}}/silence",

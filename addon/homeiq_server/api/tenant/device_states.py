@@ -18,7 +18,7 @@ from .caller import Scope
 from .operation import AnyOperation, Call, NoBody, Operation, Reply
 from .polling import WaitS, until_news
 
-type _Key = tuple[Annotated[int, Meta(ge=0, le=2**63 - 1)], Annotated[str, Meta(max_length=255)]]
+type _Key = tuple[Annotated[int, Meta(ge=0, le=2**63 - 1)], Annotated[str, Meta(max_length=255, pattern=r"^[^\x00]*$")]]
 
 _MISSED: Final = 3
 """So many heartbeats in a row a device may miss."""

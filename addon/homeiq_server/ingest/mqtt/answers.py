@@ -45,4 +45,7 @@ def end_of(packet: object) -> str:
 
 def token_of(properties: Sequence[tuple[str, str]]) -> str | None:
     """Return the token among the user properties of a message, if any."""
-    return next((value for name, value in properties if name.lower() in _TOKENS), None)
+    for name, value in properties:
+        if name.lower() in _TOKENS:
+            return value
+    return None

@@ -65,9 +65,10 @@ class Dispatch:
 
     def _is_known(self, message: Inbound) -> bool:
         key = key_of(message)
-        if not self._known[key]:
+        if not (left := self._known.pop(key, 0)):
             return False
-        self._known[key] -= 1
+        if left > 1:
+            self._known[key] = left - 1
         return True
 
     def _tell_other(self, came: Came) -> None:

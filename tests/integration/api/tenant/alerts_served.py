@@ -56,7 +56,7 @@ class Asking:
         assert answer.status == 200, answer.body
         return answer.body
 
-    async def refused(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, str]:
+    async def refused(self, method: str, path: str, body: object = None, **headers: Any) -> tuple[int, str]:  # noqa: ANN401 - texts
         """Return the status and the detail of a problem."""
         answer = await self.ask(method, path, body, **headers)
         assert answer.status >= 400, answer.body

@@ -103,15 +103,15 @@ async def test_a_change_that_is_not_of_its_kind_is_refused(asking: Asking, chang
     assert next(iter(change)) in detail
 
 
-async def test_insight_is_for_the_home_alone(asking: Asking, world: World) -> None:
-    assert world
+@pytest.mark.usefixtures("world")
+async def test_insight_is_for_the_home_alone(asking: Asking) -> None:
     assert (await make(asking, {"name": "x", "kind": "INSIGHT"}))["finding_kinds"] is None
     status, detail = await asking.refused("POST", "alert-rules", {"name": "x", "kind": "INSIGHT"}, X_Tenant=OTHER)
     assert (status, detail.partition(":")[0]) == (400, "kind")
 
 
-async def test_another_tenants_rule_is_not_there(asking: Asking, world: World) -> None:
-    assert world
+@pytest.mark.usefixtures("world")
+async def test_another_tenants_rule_is_not_there(asking: Asking) -> None:
     rule = await make(asking, HOT)
     for method, body in (("GET", None), ("PATCH", {"severity": 1}), ("DELETE", None)):
         assert (await asking.refused(method, f"alert-rules/{rule['id']}", body, X_Tenant=OTHER))[0] == 404

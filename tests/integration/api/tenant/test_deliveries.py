@@ -98,6 +98,8 @@ async def test_dead_deliveries_are_sent_again_when_asked_for_and_have_a_day_anew
             assert await asking.post("/deliveries/replay", {"route_id": route["id"]}) == {"deliveries": 2}
             await eventually(lambda: _three(asking))
     assert len(receiver.received) == 3
+    async with pool.worker() as conn:
+        assert await conn.fetchval("SELECT max(now() - created_at) < interval '1 hour' FROM deliveries")
     assert await asking.post("/deliveries/replay", {"route_id": route["id"]}) == {"deliveries": 0}
 
 

@@ -3,16 +3,17 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from homeiq_server.ingest.message import NOBODY, Accepted, Inbound, Reason, Refused
+from homeiq_server.api.tenant.replaying import Replaying
+from homeiq_server.ingest.message import NOBODY, Accepted, Inbound, Outcome, Reason, Refused
 from homeiq_server.ingest.quarantine import PAYLOAD_BYTES, Quarantine
 from homeiq_server.store.moments import moment
-from homeiq_server.store.pool import Pool
+from homeiq_server.store.pool import Conn, Pool
 from tests.integration.api.device_serving import Answer
 from tests.integration.api.ingest_served import TOKEN, Sending, add_device, kept, sending
 from tests.integration.store.rows import AT_US
@@ -317,14 +318,40 @@ async def test_a_new_device_is_registered_by_a_replay_when_its_tenant_allows(
     assert await count(database, "SELECT count(*) FROM ingest_devices WHERE device_id = 'new'") == 1
 
 
-async def test_no_rate_keeps_messages_from_being_replayed(pool: Pool, database: Database, tmp_path: Path) -> None:
+async def test_no_rate_keeps_messages_from_being_replayed_whose_sender_had_proved_who_he_was(
+    pool: Pool, database: Database, tmp_path: Path
+) -> None:
     await add_customer(database)
     await add_device(database)
     async with sending(pool, tmp_path, device_rate=1, device_burst=1) as http:
-        await keep(pool, number=30)
-        await keep(pool, json.dumps({"token": TOKEN, "metrics": {"t": 1}}).encode(), number=30, authenticated=False)
-        answer = await replay(http, ids=await ids(database))
-    assert answer.body["accepted"] == 60, answer.body
+        await keep(pool, number=60)
+        assert (await replay(http, ids=await ids(database))).body["accepted"] == 60
+        assert (await http.post()).status == 202  # nor do they keep the device itself from sending
+
+
+class _Limiting:
+    """A gate that takes nothing now."""
+
+    async def take(self, messages: Sequence[Inbound]) -> list[Outcome]:
+        return [
+            Refused(reason=Reason.RATE_LIMITED_TENANT, detail="too much", tenant_id=ACME, device_id="d")
+            for _ in messages
+        ]
+
+
+async def test_one_that_only_a_rate_refuses_waits_on_with_the_reason_that_it_had(
+    http: Sending, pool: Pool, database: Database
+) -> None:
+    await keep(pool)
+    (row,) = await ids(database)
+
+    async def choose(_: Conn) -> Sequence[int]:
+        return [row]
+
+    (result,) = await Replaying(_Limiting()).replay(http.store, ACME, choose)
+    assert (result.status, result.reason) == ("rejected", Reason.RATE_LIMITED_TENANT)
+    (stored,) = await kept(database)
+    assert (stored["reason"], stored["detail"], stored["attempts"]) == ("UNREGISTERED_DEVICE", "as it was", 1)
 
 
 async def test_two_who_replay_the_same_at_once_do_so_once(http: Sending, pool: Pool, database: Database) -> None:

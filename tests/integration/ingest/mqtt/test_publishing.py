@@ -75,3 +75,26 @@ async def test_a_connection_that_ends_ends_the_wait_for_it() -> None:
     async with stub_broker(answer) as url, linked(Options(mqtt_url=url)) as link:
         with pytest.raises(RetryLater, match="lost"):
             await link.link.publish("alerts/1", b"{}")
+
+
+async def test_those_who_wait_for_room_are_told_too_when_the_connection_ends() -> None:
+    sent = 0
+
+    def answer(kind: int, body: bytes) -> bytes | None:
+        nonlocal sent
+        sent += kind & 0xF0 == 0x30
+        # Receive Maximum 2, of which gmqtt uses one.
+        return b"\x20\x06\x00\x00\x03\x21\x00\x02" if kind == 0x10 else acknowledges_nothing(kind, body)
+
+    async with stub_broker(answer) as url, linked(Options(mqtt_url=url)) as link:
+        publishing = [asyncio.create_task(link.link.publish(f"alerts/{n}", b"{}")) for n in range(3)]
+        await until(lambda: sent == 1)
+        connection = link.link._connection
+        assert connection is not None
+        transport = connection._transport()
+        assert transport is not None
+        transport.abort()
+        async with asyncio.timeout(5):  # less than what is waited for an acknowledgement
+            ends = await asyncio.gather(*publishing, return_exceptions=True)
+        assert all(isinstance(end, RetryLater) and "lost" in str(end) for end in ends)
+    assert sent == 1

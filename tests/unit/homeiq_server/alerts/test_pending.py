@@ -1,5 +1,7 @@
 """What waits for the store: the newest of each metric, the extremes of watched ones, bounded and counted."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,7 +108,8 @@ def test_giving_back_does_not_go_over_the_limit() -> None:
 
 def test_a_device_that_makes_up_names_does_not_grow_without_end() -> None:
     pending = Pending()
-    pending.add([said(n, **{f"m{n}": 1.0}) for n in range(1, 1_000)], all_watched)
+    names: list[dict[str, Any]] = [{f"m{n}": 1.0} for n in range(1_000)]
+    pending.add([said(1, **name) for name in names], all_watched)
     [state] = states_of(pending.take())
     assert len(state.metrics) == MOST_METRICS
 

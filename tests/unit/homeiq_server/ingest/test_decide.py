@@ -360,6 +360,15 @@ def test_a_home_that_trusts_its_broker_registers_its_devices_only_when_it_lets_t
     assert refused(waiting).reason == Reason.DEVICE_PENDING
 
 
+def test_a_home_that_trusts_its_broker_remembers_no_strangers_either() -> None:
+    decider = Decider(TRUSTING, clock=Clock())
+    for number in range(100):
+        message = inbound(topic=f"tenant/home/device/d{number}/telemetry", token=None)
+        decider.decide(Case.of(message, TRUSTING), tenant("home"), STRANGER)
+        decider.decide(Case.of(message, TRUSTING), HOME_OPEN, STRANGER)
+    assert len(decider.charges) == 0
+
+
 def test_a_replay_needs_no_token_and_has_no_rate_but_is_else_like_any_message() -> None:
     replay = inbound(token=None, vouched=True, received_us=NOW_US - 5)
     assert accepted(decide(replay, limits=MANY, times=3)).time_us == NOW_US - 5

@@ -139,6 +139,7 @@ def test_an_answer_that_was_overtaken_by_a_change_is_not_remembered(
     memory.known.remember(asking, tenant(), {"d1": Standing(device("d1")), "d2": Standing(device("d2"))})
     memory.known.end(asking)
     assert [memory.knows("acme", "d1"), memory.knows("acme", "d2")] == [d1, d2]
+    assert (memory.known.tenant("acme") is MISSING) == (not d1 and not d2)
     memory.learn("acme", "d1", "d2")
     assert memory.knows("acme", "d1")
 
@@ -171,3 +172,17 @@ def test_strangers_push_out_no_device(memory: Memory) -> None:
     assert memory.knows("acme", "d1")
     assert memory.known.standing("acme", "stranger0") is MISSING
     assert memory.known.standing("acme", "stranger99") == STRANGER
+
+
+def test_invented_tenants_push_out_no_tenant() -> None:
+    memory = Memory(most=8)
+    memory.learn("acme", "d1")
+    for number in range(100):
+        asking = memory.known.begin(f"invented{number}")
+        memory.known.remember(asking, None)
+        memory.known.end(asking)
+    assert memory.knows("acme", "d1")
+    assert memory.known.tenant("invented0") is MISSING
+    assert memory.known.tenant("invented99") is None
+    memory.changes.heard(Change("tenants", "invented99"))
+    assert memory.known.tenant("invented99") is MISSING
