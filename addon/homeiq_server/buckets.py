@@ -22,9 +22,6 @@ class _Bucket:
     def __init__(self, tokens: float, seen: float, rate: float, burst: float) -> None:
         self.tokens, self.seen, self.rate, self.burst = tokens, seen, rate, burst
 
-    def is_full(self, now: float) -> bool:
-        return self.tokens + (now - self.seen) * self.rate >= self.burst
-
 
 class Buckets:
     """A bucket for each sender that is not at rest.
@@ -86,9 +83,9 @@ class Buckets:
     def _make_room(self, now: float) -> None:
         """Forget what may be forgotten, and more than that when there are too many."""
         buckets = self._buckets
-        for _ in range(min(_AT_ONCE, len(buckets))):
-            key = next(iter(buckets))
-            if not buckets[key].is_full(now):
+        for _ in range(_AT_ONCE):
+            key, oldest = next(iter(buckets.items()), (None, None))
+            if oldest is None or oldest.tokens + (now - oldest.seen) * oldest.rate < oldest.burst:
                 break
             del buckets[key]
         if len(buckets) >= self._limit:

@@ -189,7 +189,7 @@ class Pool:
                         await asyncio.sleep(_STILL_THERE_S)
                         await connection.fetchval("SELECT 1", timeout=_PROBE_TIMEOUT_S)
                 finally:
-                    if not connection.is_closed():
+                    with suppress(asyncpg.InterfaceError):  # the pool was closed, and the connection with it
                         await connection.remove_listener(_CHANNEL, tell)
 
     async def probe(self) -> None:

@@ -1,6 +1,7 @@
 // What all views share: making elements, writing figures, asking the server. Text is only ever set as text, never as markup.
 
 const TIMEOUT_MS = 10000;
+const CHANGE_TIMEOUT_MS = 30000;
 const SVG = new Set(["svg", "rect", "path", "line", "g", "text", "title", "circle"]);
 
 export const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
@@ -61,6 +62,7 @@ export function table(headings, rows, none) {
 }
 
 async function answered(answer) {
+  if (answer.status === 204) return null;
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(problem.detail ?? `the server answered ${answer.status}`), { status: answer.status });
@@ -72,8 +74,9 @@ export async function ask(path, query = {}) {
   return answered(await fetch(path + search, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" }));
 }
 
-export async function tell(path, body = {}) {
+export async function tell(path, body = {}, method = "POST") {
   // The header keeps other pages out: a browser sends it across origins only after asking, and is told no.
   const headers = { "Content-Type": "application/json", "X-HomeIQ-Page": "1" };
-  return answered(await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(TIMEOUT_MS) }));
+  const content = method === "DELETE" ? {} : { body: JSON.stringify(body) };
+  return answered(await fetch(path, { method, headers, ...content, signal: AbortSignal.timeout(CHANGE_TIMEOUT_MS) }));
 }

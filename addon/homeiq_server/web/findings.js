@@ -1,24 +1,11 @@
 // Findings, and what can be done about them: acknowledging, muting, and taking either back.
 
+import { button } from "./actions.js";
 import { ago, ask, at, day, element, empty, mark, show, tell } from "./dom.js";
+import { LOOKS, SEVERITIES } from "./severity.js";
 
 const SHOWN = 500;
 const DAY_MS = 86400000;
-const LOOKS = { 5: "bad", 4: "bad", 3: "warn", 2: "wait", 1: "idle" };
-const SEVERITIES = { 5: "critical", 4: "high", 3: "medium", 2: "low", 1: "for information" };
-
-function button(text, act) {
-  const made = element("button", { type: "button" }, text);
-  made.addEventListener("click", async () => {
-    made.disabled = true;
-    try {
-      await act();
-    } catch (err) {
-      made.replaceWith(element("span", { class: "bad", role: "alert" }, `That did not work: ${err.message}`));
-    }
-  });
-  return made;
-}
 
 function actions(finding, changed) {
   const path = `api/v1/findings/${finding.id}`;
@@ -43,7 +30,7 @@ function standing(finding) {
 
 const figure = (found) => (Array.isArray(found) ? found.join(", ") : found !== null && typeof found === "object" ? JSON.stringify(found) : String(found));
 
-function evidence(found) {
+export function evidence(found) {
   const rows = Object.entries(found).map(([name, what]) =>
     element("tr", {}, element("th", { scope: "row" }, name.replaceAll("_", " ")), element("td", {}, figure(what))));
   return rows.length ? [element("details", {}, element("summary", {}, "What this rests on"), element("table", {}, element("tbody", {}, ...rows)))] : [];

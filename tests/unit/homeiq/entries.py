@@ -3,7 +3,7 @@
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_TOKEN, CONF_URL
+from homeassistant.const import CONF_TOKEN, CONF_URL, EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped] # the harness has no types
     MockConfigEntry,
@@ -43,6 +43,16 @@ async def set_up(hass: HomeAssistant, entry: Entry) -> Entry:
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     return entry
+
+
+def listeners(hass: HomeAssistant) -> dict[str, int]:
+    """Return how many listeners each event has, but for those of Home Assistant's stores: they go when they are saved.
+
+    That is ten seconds after they were written to, which may be in the middle of a test.
+    """
+    found = {str(name): count for name, count in hass.bus.async_listeners().items()}
+    found.pop(str(EVENT_HOMEASSISTANT_FINAL_WRITE), None)
+    return found
 
 
 async def poll_insights(entry: Entry) -> None:

@@ -19,7 +19,7 @@ from custom_components.homeiq import (
     ingest_places,
 )
 from custom_components.homeiq.const import DOMAIN
-from tests.unit.homeiq.entries import Entry, app_entry, of, set_up
+from tests.unit.homeiq.entries import Entry, app_entry, listeners, of, set_up
 from tests.unit.homeiq.fake_app import SERVER_ID, FakeApp, problem
 from tests.unit.homeiq.fake_ingest import FakeIngest, sender
 from tests.unit.homeiq.waiting import eventually
@@ -565,11 +565,11 @@ async def test_reloads_leave_no_task_listener_or_timer(hass: HomeAssistant, app:
         "a", {"temp": 1}, name="A", available=True, heartbeat_s=600, last_seen_at=datetime.now(UTC).isoformat()
     )
     entry = await in_use(hass, app, late)
-    loaded = dict(hass.bus.async_listeners())
+    loaded = listeners(hass)
     for _ in range(5):
         assert await hass.config_entries.async_reload(entry.entry_id)
         await eventually(lambda: is_state(hass, "sensor.a_temperature", "1"))
-    assert dict(hass.bus.async_listeners()) == loaded
+    assert listeners(hass) == loaded
     devices = entry.runtime_data.ingest.devices
     assert await hass.config_entries.async_unload(entry.entry_id)
 

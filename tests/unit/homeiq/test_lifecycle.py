@@ -7,13 +7,14 @@ import logging
 import pytest
 from homeassistant import block_async_io
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
 
 from custom_components.homeiq import delivery
 from custom_components.homeiq.const import DOMAIN
-from tests.unit.homeiq.entries import app_entry, set_up
+from tests.unit.homeiq.entries import app_entry, listeners, set_up
 from tests.unit.homeiq.fake_app import SERVER_ID, TOKEN, FakeApp
 from tests.unit.homeiq.waiting import eventually
 
@@ -24,17 +25,19 @@ def tasks_of_homeiq() -> set[str]:
 
 async def test_fifty_reloads_leave_no_listener_session_or_task(hass: HomeAssistant, app: FakeApp) -> None:
     entry = await set_up(hass, app_entry(hass, app, options={"exclude": {"areas": ["attic"]}}))
-    loaded, sessions = dict(hass.bus.async_listeners()), len(hass.data["aiohttp_clientsession"])
+    written = hass.bus.async_listeners()[EVENT_HOMEASSISTANT_FINAL_WRITE]
+    loaded, sessions = listeners(hass), len(hass.data["aiohttp_clientsession"])
     assert await hass.config_entries.async_unload(entry.entry_id)
-    unloaded, tasks = dict(hass.bus.async_listeners()), tasks_of_homeiq()
+    unloaded, tasks = listeners(hass), tasks_of_homeiq()
     await set_up(hass, entry)
     for number in range(50):
         hass.states.async_set("light.kitchen", str(number))
         assert await hass.config_entries.async_reload(entry.entry_id)
-        assert dict(hass.bus.async_listeners()) == loaded
+        assert listeners(hass) == loaded
+        assert hass.bus.async_listeners()[EVENT_HOMEASSISTANT_FINAL_WRITE] <= written
     assert await hass.config_entries.async_unload(entry.entry_id)
 
-    assert dict(hass.bus.async_listeners()) == unloaded
+    assert listeners(hass) == unloaded
     assert "state_changed" not in unloaded
     assert len(hass.data["aiohttp_clientsession"]) == sessions
     assert tasks_of_homeiq() == tasks == set()

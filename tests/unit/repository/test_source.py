@@ -69,7 +69,7 @@ def test_every_module_of_the_server_is_used_by_another() -> None:
     "forbidden",
     [
         r"sys\.path\b",  # the package is installed, wherever it is started from
-        r"\bssl=False\b|verify=False|CERT_NONE",  # certificates are checked unless an option says otherwise
+        r"\bssl=False\b|verify=False|(?<!verify_mode = ssl\.)CERT_NONE",  # certificates are checked
         r"\._(name|tags|fields)\b.*Point",  # nobody else's private attributes
         r"\basync_fire_and_forget|ensure_future\(",  # every task has an owner
         r"datetime\.utcnow|utcfromtimestamp",  # no naive times
@@ -80,14 +80,29 @@ def test_no_file_has(forbidden: str) -> None:
     assert found == []
 
 
-def test_no_class_is_an_empty_shell_but_errors() -> None:
+def test_a_certificate_goes_unchecked_only_where_an_option_says_so() -> None:
+    unchecked = re.compile(
+        r"if not options\.\w*verify_ssl:\n\s+context\.check_hostname = False\n\s+context\.verify_mode = ssl"
+    )
+    found = [
+        path
+        for path in SHIPPED
+        if len(re.findall("verify_mode", text := path.read_text())) != len(unchecked.findall(text))
+    ]
+    assert found == []
+
+
+_ERRORS = ("Exception", "Error", "RetryLater", "Misconfigured")
+
+
+def test_no_class_is_an_empty_shell_but_errors_and_shapes_of_nothing() -> None:
     shells = [
         f"{path.relative_to(ROOT)}::{node.name}"
         for path in SHIPPED
         if path.name != "errors.py"  # there the name is all that is needed
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef) and all(isinstance(part, ast.Pass | ast.Expr) for part in node.body)
-        if not any(ast.unparse(base).endswith(("Exception", "Error")) for base in node.bases)
+        if not any(ast.unparse(base).endswith((*_ERRORS, "Struct")) for base in node.bases)
     ]
     assert shells == []
 

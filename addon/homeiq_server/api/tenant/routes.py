@@ -22,7 +22,6 @@ from . import (
     alert_rules,
     alerts,
     deliveries,
-    device_access,
     device_states,
     devices,
     home_assistant_events,
@@ -74,7 +73,6 @@ def operations(served: Served) -> tuple[AnyOperation, ...]:
     return tuple(
         chain(
             devices.operations(),
-            device_access.operations(),
             device_states.operations(served.waking),
             quarantine.operations(served.gate),
             alert_rules.operations(),

@@ -46,7 +46,7 @@ class Reception:
         unacknowledged: Those that were kept when the connection was gone already; the broker will send them again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its limits are for tests to make smaller
         self,
         take: Take,
         *,
@@ -54,6 +54,7 @@ class Reception:
         resume: Callable[[], None],
         most_messages: int = MOST_MESSAGES,
         most_bytes: int = MOST_BYTES,
+        gather_s: float = 0.0,
     ) -> None:
         """Begin with nothing held.
 
@@ -63,6 +64,7 @@ class Reception:
             resume: Called when more may come again.
             most_messages: How many may be held; the transport may have a few more on the way when it is paused.
             most_bytes: How large their payloads may be together.
+            gather_s: From the begin of a group to that of the next, at least: each costs a commit of its own.
         """
         self._take = take
         self._pause = pause
@@ -75,6 +77,7 @@ class Reception:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_paused = False
+        self._gather_s = gather_s
         self._loop = asyncio.get_running_loop()
         self._is_gone = False
         self.faults = 0
@@ -112,10 +115,16 @@ class Reception:
 
     async def run(self) -> None:
         """Take group after group until cancelled."""
+        next_s = 0.0
         while True:
             await self._came.wait()
+            if (rest_s := next_s - self._loop.time()) > 0:
+                await asyncio.sleep(rest_s)
+            next_s = self._loop.time() + self._gather_s
             self._came.clear()
             group, self._waiting = self._waiting, []
+            if not group:
+                continue
             self._idle.clear()
             try:
                 await self._keep(group)

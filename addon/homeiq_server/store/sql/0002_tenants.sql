@@ -213,6 +213,7 @@ CREATE TABLE alerts (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX alerts_one_open ON alerts (tenant_id, cause) WHERE cleared_at IS NULL;
+CREATE INDEX alerts_by_cause ON alerts (tenant_id, cause, id DESC);
 CREATE INDEX alerts_by_time ON alerts (tenant_id, opened_at DESC, id DESC);
 
 CREATE TABLE alert_changes (
@@ -222,10 +223,8 @@ CREATE TABLE alert_changes (
     change    text NOT NULL CHECK (change IN ('opened', 'raised', 'acknowledged', 'unacknowledged', 'cleared')),
     at        timestamptz NOT NULL,
     actor     text NOT NULL,
-    xact      bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     PRIMARY KEY (tenant_id, cursor)
 );
-CREATE INDEX alert_changes_in_order ON alert_changes (tenant_id, xact, cursor);
 
 -- Where alerts can go. config has no secret; secrets are never read back by the API, the newest comes first.
 CREATE TABLE integrations (
@@ -376,7 +375,8 @@ SELECT homeiq_let_work(name::regclass, rights)
                ('idempotency_keys', 'SELECT, DELETE')) AS given (name, rights);
 
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
-CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON api_tokens FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
+CREATE TRIGGER tell AFTER INSERT OR DELETE OR UPDATE OF scopes, expires_at, revoked_at, token_hash ON api_tokens
+    FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON subscriptions FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON ingest_devices FOR EACH ROW EXECUTE FUNCTION homeiq_tell();
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON alert_rules FOR EACH ROW EXECUTE FUNCTION homeiq_tell();

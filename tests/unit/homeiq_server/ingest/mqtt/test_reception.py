@@ -138,6 +138,33 @@ async def test_without_a_connection_only_what_nobody_would_send_again_is_still_t
         assert taking.groups == [[b"under way"], [b"once"]]
 
 
+async def test_groups_keep_their_distance_and_the_first_does_not_wait() -> None:
+    taking = Taking()
+    taking.open.set()
+    reception = Reception(taking.take, pause=taking.pause, resume=taking.resume, gather_s=0.2)
+    task = asyncio.create_task(reception.run(), name="reception")
+    await reception.hold(message(b"0"), again=True)
+    kept = []
+    for number in range(1, 6):
+        kept.append(reception.hold(message(b"%d" % number), again=True))
+        await turns()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*kept)
+    assert taking.groups == [[b"0"], [b"1", b"2", b"3", b"4", b"5"]]
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def test_nothing_is_taken_when_nothing_is_left_to_be() -> None:
+    taking = Taking()
+    taking.open.set()
+    async with receiving(taking) as reception:
+        reception.hold(message(b"again"), again=True)
+        assert await reception.finish(10, connected=False) == 0
+        await turns()
+        assert (taking.groups, reception.held) == ([], 0)
+
+
 async def test_what_is_not_taken_in_time_at_the_end_and_will_not_come_again_is_counted() -> None:
     taking = Taking()
     async with receiving(taking) as reception:
