@@ -53,6 +53,7 @@ class Device:
     Attributes:
         number: From 1; its id and its model follow from it.
         fault: What is wrong with it, a key of ``faults.FAULTS``; None for a good one.
+        seq: How many messages it has made.
     """
 
     number: int
@@ -61,7 +62,7 @@ class Device:
     _chance: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Give it chances of its own, the same in every run."""
+        """Give it a noise of its own, the same in every run."""
         self._chance = random.Random(self.number)  # noqa: S311 - noise, not a secret
 
     @property
@@ -75,14 +76,13 @@ class Device:
         return f"{self.model}-{self.number:05}"
 
     def telemetry(self, at_s: float) -> dict[str, object]:
-        """Return the message of this instant."""
+        """Return what it measures at this instant."""
+        return self.heartbeat(at_s) | {"metrics": MODELS[self.model](at_s + 997 * self.number, self._chance)}
+
+    def heartbeat(self, at_s: float) -> dict[str, object]:
+        """Return a sign of life, which counts as a message too."""
         self.seq += 1
-        return {
-            "version": "1",
-            "ts": round(at_s, 3),
-            "seq": self.seq,
-            "metrics": MODELS[self.model](at_s + 997 * self.number, self._chance),
-        }
+        return {"version": "1", "ts": round(at_s, 3), "seq": self.seq}
 
 
 def encode(message: Mapping[str, object]) -> bytes:

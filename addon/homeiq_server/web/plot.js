@@ -50,6 +50,20 @@ export function hourly(label, unit, hours) {
   return frame(label, named(low), named(high), from, to, ...drawn);
 }
 
+// One bar for each hour: what was good from the ground up, what was bad on top of it.
+export function counts(label, from, hours, counted) {
+  const most = Math.max(1, ...counted.map(({ good, bad }) => good + bad));
+  const wide = WIDTH / hours;
+  const drawn = counted.flatMap(({ start, good, bad }) => {
+    const left = ((start - from) / HOUR_MS) * wide;
+    const tall = (count) => (count / most) * (HEIGHT - 8);
+    const bar = (look, count, below) => element("rect", { class: look, x: left + wide * 0.1, width: wide * 0.8, y: HEIGHT - tall(below + count), height: tall(count) },
+      element("title", {}, `${at(start)}: ${value.format(good)} accepted, ${value.format(bad)} refused`));
+    return [bar("good", good, 0), bar("bad", bad, good)];
+  });
+  return frame(label, "0", value.format(most), from, from + hours * HOUR_MS, ...drawn);
+}
+
 // The score over time, which holds until it changes; where it is null nothing is known, and nothing is drawn.
 export function score(history) {
   const known = [...history].reverse().map(({ at: when, score: points }) => ({ when: Date.parse(when), points }));

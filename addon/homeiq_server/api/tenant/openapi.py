@@ -2,69 +2,58 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
+from . import openapi_devices
 from .caller import Scope
-from .operation import AnyOperation, NoBody
+from .device_shape import DeviceId
+from .openapi_answers import OF_BODIES, PROBLEM, problems, success
+from .openapi_shapes import Shapes
+from .operation import AnyOperation, IdempotencyKey, NoBody
+from .tenant_shape import TenantId
 
 type Json = dict[str, Any]
 
 OF_ALL: Final = (400, 401, 403, 429, 503)
 """What every operation may be answered with, beside its own."""
 
-_OPEN_PART: Final = re.compile(r"\{(\w+)\}")
-_REFERENCE: Final = "#/components/schemas/{name}"
-_MEANINGS: Final = {
-    400: "Something in the request is malformed; detail names the field and the remedy.",
-    401: "The token is missing, unknown, expired or revoked.",
-    403: "The token does not allow this, or its tenant is suspended.",
-    404: "There is no such thing, or it is another tenant's.",
-    409: "Something that is there stands against it.",
-    412: "If-Match names another version than the present one.",
-    413: "The request is too large.",
-    422: "The Idempotency-Key was used for something else.",
-    429: "Too many requests; Retry-After tells when.",
-    502: "The server behind refuses us.",
-    503: "Not now; Retry-After tells when.",
-}
-_PROBLEM: Final[Json] = {
-    "type": "object",
-    "description": "RFC 9457. A program may rely on type and status; people read title and detail.",
-    "required": ["type", "title", "status", "detail", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string", "description": "Also in the server's log, of faults of its own."},
-    },
-}
+_OPEN_PART: Final = re.compile(r"(?P<noun>[^/]+)/\{(?P<name>\w+)\}")
+_NUMBERED: Final = frozenset({"alerts", "deliveries", "quarantine"})
+"""The nouns whose ids are numbers; those of the others are UUIDs, or names that people gave."""
+
+_NUMBER: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+_UUID: Final[Json] = {"type": "string", "format": "uuid"}
 _IF_MATCH: Final[Json] = {
     "name": "If-Match",
     "in": "header",
     "description": "The ETag that the decision is based on; refused with 412 when the thing has changed since.",
-    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"\d{1,9}")$'},
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"\d{1,9}")$(?!\n)'},
 }
 _IDEMPOTENCY_KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
     "description": "A fresh word for each thing that is to be done; sent again with it, nothing is done twice.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+    "schema": msgspec.json.schema(IdempotencyKey),
+}
+_ETAG: Final[Json] = {"description": "The version, for If-Match.", "schema": {"type": "string"}}
+_LOCATION: Final[Json] = {"description": "Where it is from now on.", "schema": {"type": "string"}}
+_REPLAYED: Final[Json] = {
+    "description": "It was done before, and this is what was answered then.",
+    "schema": {"const": "true"},
 }
 
 
 def document(operations: Sequence[AnyOperation], *, version: str) -> Json:
-    """Return the document of the operations, as of ``version`` of the server."""
-    shapes = [shape for operation in operations for shape in _shapes(operation)]
-    schemas, components = msgspec.json.schema_components(shapes, schema_hook=_schema, ref_template=_REFERENCE)
-    known = dict(zip(map(id, shapes), schemas, strict=True))
+    """Return the document of the operations and of what devices ask for, as of ``version`` of the server."""
+    shapes = Shapes([*(shape for each in operations for shape in _shapes(each)), *openapi_devices.SHAPES])
+    queries = Shapes([each.query for each in operations])  # parameters share nothing with bodies
     paths: dict[str, Json] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, known)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, shapes, queries)
+    tags = [*dict.fromkeys(operation.tag for operation in operations), openapi_devices.TAG]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -74,26 +63,20 @@ def document(operations: Sequence[AnyOperation], *, version: str) -> Json:
             " to 5 (critical).",
         },
         "security": [{"token": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
-        "paths": paths,
+        "tags": [{"name": tag} for tag in tags],
+        "paths": paths | openapi_devices.paths(shapes),
         "components": {
-            "schemas": {**components, "Problem": _PROBLEM},
+            "schemas": shapes.components | openapi_devices.components(shapes) | {"Problem": PROBLEM},
             "securitySchemes": {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
                     "description": "A tenant's token, or the app's own, which is the home's and the operator's.",
-                }
+                },
+                **openapi_devices.SECURITY,
             },
         },
     }
-
-
-def _schema(kind: type) -> Json:
-    """Return the schema of what msgspec has none for: any JSON value."""
-    if kind is object:
-        return {"description": "Any JSON value."}
-    raise NotImplementedError
 
 
 def _shapes(operation: AnyOperation) -> Iterable[Any]:
@@ -103,17 +86,21 @@ def _shapes(operation: AnyOperation) -> Iterable[Any]:
         yield operation.answer
 
 
-def _described(operation: AnyOperation, known: Mapping[int, Json]) -> Json:
+def _described(operation: AnyOperation, shapes: Shapes, queries: Shapes) -> Json:
     described: Json = {
         "operationId": _name(operation),
         "tags": [operation.tag],
-        "summary": operation.summary,
+        "summary": operation.summary.rstrip("."),
         "description": _allowed(operation.scope),
-        "parameters": [*_open_parts(operation.path), *_parameters(operation.query), *_headers(operation)],
-        "responses": _responses(operation, known),
+        "parameters": [
+            *_open_parts(operation.path),
+            *_parameters(queries.inlined(operation.query)),
+            *_headers(operation),
+        ],
+        "responses": _responses(operation, shapes),
     }
     if operation.body is not NoBody:
-        content = {"application/json": {"schema": known[id(operation.body)]}}
+        content = {"application/json": {"schema": shapes.of(operation.body)}}
         described["requestBody"] = {"required": True, "content": content}
     return described
 
@@ -133,15 +120,20 @@ def _allowed(scope: Scope | None) -> str:
 
 def _open_parts(path: str) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in _OPEN_PART.findall(path)
+        {"name": found["name"], "in": "path", "required": True, "schema": _id_of(found["noun"], found["name"])}
+        for found in _OPEN_PART.finditer(path)
     ]
 
 
-def _parameters(query: type[msgspec.Struct]) -> list[Json]:
-    """Return the query's fields, with what they refer to put in its place: parameters share nothing."""
-    (schema,), components = msgspec.json.schema_components((query,), schema_hook=_schema, ref_template=_REFERENCE)
-    whole = _inlined(schema, components)
+def _id_of(noun: str, name: str) -> Json:
+    named: Mapping[str, Any] = {"device_id": DeviceId, "tenant": TenantId}
+    if name in named:
+        return msgspec.json.schema(named[name])
+    return _NUMBER if noun in _NUMBERED else _UUID
+
+
+def _parameters(whole: Json) -> list[Json]:
+    """Return the query's fields."""
     required = whole.get("required", ())
     return [
         {"name": name, "in": "query", "required": name in required, "schema": _without_null(shape)}
@@ -149,25 +141,12 @@ def _parameters(query: type[msgspec.Struct]) -> list[Json]:
     ]
 
 
-def _inlined(schema: Any, components: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
-    match schema:
-        case {"$ref": str(reference)}:
-            return _inlined(components[reference.rpartition("/")[2]], components)
-        case dict():
-            return {key: _inlined(value, components) for key, value in schema.items()}
-        case list():
-            return [_inlined(value, components) for value in schema]
-        case _:
-            return schema
-
-
 def _without_null(shape: Json) -> Json:
     """Return the shape of a parameter that is given: left out is left out, there is no null in an address."""
     shape = {key: value for key, value in shape.items() if key != "default" or value is not None}
     if "anyOf" in shape and {"type": "null"} in shape["anyOf"]:
-        others = [one for one in shape["anyOf"] if one != {"type": "null"}]
-        shape.pop("anyOf")
-        return shape | others[0] if len(others) == 1 else shape | {"anyOf": others}
+        others = [one for one in shape.pop("anyOf") if one != {"type": "null"}]
+        return others[0] | shape if len(others) == 1 else shape | {"anyOf": others}
     return shape
 
 
@@ -180,14 +159,19 @@ def _headers(operation: AnyOperation) -> list[Json]:
     return headers
 
 
-def _responses(operation: AnyOperation, known: Mapping[int, Json]) -> Json:
-    if operation.answer is None:
-        status = 204 if operation.status == HTTPStatus.OK else operation.status
-        responses: Json = {str(status): {"description": "Done."}}
-    else:
-        content = {"application/json": {"schema": known[id(operation.answer)]}}
-        responses = {str(operation.status): {"description": "Done.", "content": content}}
-    problem = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
-    for status in sorted({*OF_ALL, *operation.problems, *((413,) if operation.body is not NoBody else ())}):
-        responses[str(status)] = {"description": _MEANINGS[status], "content": problem}
-    return responses
+def _responses(operation: AnyOperation, shapes: Shapes) -> Json:
+    schema = None if operation.answer is None else shapes.of(operation.answer)
+    of_bodies = () if operation.body is NoBody else OF_BODIES
+    done = success(operation.status, schema, _answer_headers(operation))
+    return done | problems((*OF_ALL, *operation.problems, *of_bodies))
+
+
+def _answer_headers(operation: AnyOperation) -> Json:
+    headers: Json = {}
+    if "version" in getattr(operation.answer, "__struct_fields__", ()):
+        headers["ETag"] = _ETAG | {"required": operation.versioned}
+    if operation.status == 201:  # noqa: PLR2004 - of HTTP
+        headers["Location"] = _LOCATION
+    if operation.idempotent:
+        headers["Idempotency-Replayed"] = _REPLAYED
+    return headers

@@ -32,7 +32,9 @@ class Shapes:
         self._places = {id(shape): place for place, shape in enumerate(shapes)}
         for struct, schema in zip(structs, schemas[len(shapes) :], strict=True):
             _describe(components[_name_in(schema["$ref"])], struct)
-        self.components = {names[name]: _titled(_renamed(each, names), names[name]) for name, each in components.items()}
+        self.components = {
+            names[name]: _titled(_renamed(each, names), names[name]) for name, each in components.items()
+        }
 
     def of(self, shape: object) -> Json:
         """Return the schema of one of the types."""

@@ -287,7 +287,8 @@ CREATE TABLE deliveries (
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX deliveries_once ON deliveries (tenant_id, route_id, change_cursor);
-CREATE INDEX deliveries_due ON deliveries (next_at) WHERE state IN ('PENDING', 'SENDING');
+CREATE INDEX deliveries_due ON deliveries (tenant_id, next_at) WHERE state IN ('PENDING', 'SENDING');
+CREATE INDEX deliveries_finished ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX deliveries_by_time ON deliveries (tenant_id, created_at DESC, id DESC);
 
 CREATE TABLE delivery_attempts (
