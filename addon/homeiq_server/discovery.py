@@ -10,15 +10,17 @@ import logging
 import random
 import ssl
 from collections.abc import Mapping
-from typing import Final, Self, override
+from typing import TYPE_CHECKING, Final, Self, override
 
 import aiohttp
 import msgspec
 
 from homeiq_server.errors import Misconfigured, RetryLater
-from homeiq_server.ingest.mqtt.broker import Broker
 from homeiq_server.options import Secret
 from homeiq_server.token import Token
+
+if TYPE_CHECKING:
+    from homeiq_server.ingest.mqtt.broker import Broker
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -110,6 +112,8 @@ class Supervisor:
             raise RetryLater(f"the Supervisor does not tell of the MQTT broker ({type(err).__name__})") from None
         except msgspec.DecodeError:
             raise RetryLater("the Supervisor's answer about the MQTT broker is not understood") from None
+        from homeiq_server.ingest.mqtt.broker import Broker  # noqa: PLC0415 - history alone does without ingest
+
         return Broker(
             host=known.host,
             port=known.port,

@@ -85,7 +85,7 @@ class Ingesting:
         self._link = MqttLink(
             options,
             client_id=f"homeiq-{around.spool.server_id[:16]}",
-            take=self._gate.take,
+            take=self._gate.take_each,
             broker=around.find_broker,
             other={self._zigbee.topic_filter: self._zigbee.take} if self._zigbee else {},
         )

@@ -90,9 +90,17 @@ class Server:
 
     async def get(self, path: str, **params: str) -> str:
         """Return the text of the answer to a GET with the token."""
+        return await self._ask("GET", path, params=params)
+
+    async def ask(self, method: str, path: str, body: object = None) -> Json:
+        """Return the answer to a request with the token, a JSON object; an empty one when nothing is answered."""
+        answer: Json = json.loads(await self._ask(method, path, json=body) or "{}")
+        return answer
+
+    async def _ask(self, method: str, path: str, **content: Any) -> str:  # noqa: ANN401  as aiohttp's
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            async with self._client.get(self.url + path, params=params, headers=headers) as response:
+            async with self._client.request(method, self.url + path, headers=headers, **content) as response:
                 text, status = await response.text(), response.status
         except (aiohttp.ClientError, TimeoutError) as err:
             raise DemoError(f"The server does not answer to {path}: {err}\n{self.process.tail()}") from err

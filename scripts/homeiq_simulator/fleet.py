@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from .devices import Device, encode
@@ -19,7 +20,7 @@ class Fleet:
     Attributes:
         devices: All of them.
         counts: ``sent``, and what became of these in a word each, as far as the sender is told.
-        refused: Of good devices, by the reason that the server gave: something is wrong with what they were told.
+        failed: What became of those of good devices that nobody has taken: something is wrong around them.
     """
 
     def __init__(self, tenant_id: str, count: int, *, bad: float = 0.0, token: str | None = None) -> None:
@@ -35,10 +36,10 @@ class Fleet:
         bad_before = [int(number * bad + 1e-9) for number in range(count + 1)]
         self.devices: Sequence[Device] = [
             Device(number, faults[before % len(faults)] if after > before else None)
-            for number, (before, after) in enumerate(zip(bad_before, bad_before[1:], strict=False), start=1)
+            for number, (before, after) in enumerate(pairwise(bad_before), start=1)
         ]
         self.counts: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
         self._tenant_id = tenant_id
         self._token = token
 
@@ -55,31 +56,26 @@ class Fleet:
         """
         kinds = {"telemetry": every_s} | ({} if heartbeat_s is None else {"heartbeat": heartbeat_s})
         async with asyncio.TaskGroup() as tasks:
-            lives = [
-                tasks.create_task(
-                    self._live(device, kind, senders[place % len(senders)], place / len(self.devices), pause_s, stop),
-                    name=f"{kind} of {device.device_id}",
-                )
-                for place, device in enumerate(self.devices)
-                for kind, pause_s in kinds.items()
-            ]
+            lives = []
+            for place, device in enumerate(self.devices):
+                phase, sender = place / len(self.devices), senders[place % len(senders)]
+                for kind, pause_s in kinds.items():
+                    beats = _beats(phase * pause_s, pause_s, stop)
+                    name = f"{kind} of {device.device_id}"
+                    lives.append(tasks.create_task(self._live(device, kind, sender, beats), name=name))
             await stop.wait()
             _, late = await asyncio.wait(lives, timeout=_GRACE_S)
             for life in late:
                 life.cancel()
 
-    async def _live(  # noqa: PLR0913 - what a life is made of
-        self, device: Device, kind: str, sender: Sender, phase: float, pause_s: float, stop: asyncio.Event
-    ) -> None:
-        due = time.monotonic() + phase * pause_s
-        while not await stopped(stop, due):
-            due = max(due + pause_s, time.monotonic())
+    async def _live(self, device: Device, kind: str, sender: Sender, beats: AsyncIterator[None]) -> None:
+        async for _ in beats:
             if (message := self._message(device, kind)) is not None:
                 self.counts["sent"] += 1
                 outcome = await sender.send(message)
                 self.counts[outcome] += 1
                 if device.fault is None and outcome not in TAKEN:
-                    self.refused[outcome] += 1
+                    self.failed[outcome] += 1
 
     def _message(self, device: Device, kind: str) -> Message | None:
         now = time.time()
@@ -93,6 +89,14 @@ class Fleet:
         )
         fault = FAULTS[device.fault] if device.fault else None
         return message if fault is None or device.seq <= fault.after else fault.apply(message)
+
+
+async def _beats(delay_s: float, pause_s: float, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Yield whenever it is time, until ``stop``; what could not be done in time is not made up for."""
+    due = time.monotonic() + delay_s
+    while not await stopped(stop, due):
+        yield
+        due = max(due + pause_s, time.monotonic())
 
 
 async def stopped(stop: asyncio.Event, due: float) -> bool:

@@ -14,6 +14,11 @@ _LAST_ID: Final = 65_535
 _TIMEOUT_S: Final = 30
 _PING_S: Final = 20
 _REFUSED: Final = 0x80
+_REFUSALS: Final = {
+    0x84: "the broker does not speak MQTT 5",
+    0x86: "the broker refuses user and password",
+    0x87: "the broker wants a user and a password",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +36,12 @@ class Publisher:
 
     Attributes:
         acknowledged: Messages that the broker has.
+        is_open: Whether it can publish; one that has ended stays so.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, window: int) -> None:
         self.acknowledged = 0
+        self.is_open = True
         self._reader = reader
         self._writer = writer
         self._window = asyncio.Semaphore(window)
@@ -56,10 +63,14 @@ class Publisher:
             body = _text("MQTT") + bytes((5, flags)) + struct.pack("!H", 3 * _PING_S) + b"\x00" + _text(client_id)
             body += b"".join(_text(one) for one in (broker.username, broker.password) if one)
             writer.write(_packet(_CONNECT, body))
-            kind, answer = await _read(reader)
+            try:
+                kind, answer = await _read(reader)
+            except asyncio.IncompleteReadError as err:
+                writer.close()
+                raise ConnectionResetError("the connection ended before an answer: is this a broker?") from err
         if kind != _CONNACK or answer[1] >= _REFUSED:
             writer.close()
-            raise ConnectionRefusedError(f"the broker refuses us (reason 0x{answer[1]:02x})")
+            raise ConnectionRefusedError(_REFUSALS.get(answer[1], f"the broker refuses us, reason 0x{answer[1]:02x}"))
         publisher = cls(reader, writer, window)
         publisher._tasks = [
             asyncio.create_task(publisher._listen(), name="mqtt acknowledgements"),
@@ -75,6 +86,8 @@ class Publisher:
             TimeoutError: It does not answer.
         """
         async with self._window:
+            if not self.is_open:
+                raise ConnectionResetError("the connection has ended")
             number = self._free_id()
             known = asyncio.get_running_loop().create_future()
             self._waiting[number] = known
@@ -90,6 +103,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Say goodbye."""
+        self.is_open = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -114,6 +128,7 @@ class Publisher:
                     self.acknowledged += 1
                     known.set_result(None)
         except (OSError, asyncio.IncompleteReadError) as err:
+            self.is_open = False
             for known in self._waiting.values():
                 if not known.done():
                     known.set_exception(ConnectionResetError(f"the connection ended: {err}"))

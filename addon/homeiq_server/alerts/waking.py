@@ -1,7 +1,7 @@
 """Wakes those who wait for something new of a tenant: requests that are answered once there is."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -39,6 +39,7 @@ class Waking:
     def __init__(self) -> None:
         self.is_closed = False
         self._watches: dict[str, set[Watch]] = {}
+        self._on_close: list[Callable[[], None]] = []
 
     def tell(self, tenant_id: str) -> None:
         """Wake all who wait for this tenant."""
@@ -50,6 +51,12 @@ class Waking:
         self.is_closed = True
         for tenant_id in self._watches:
             self.tell(tenant_id)
+        for wake in self._on_close:
+            wake()
+
+    def on_close(self, wake: Callable[[], None]) -> None:
+        """Call ``wake``, which must not raise, when nobody is to wait any more: for those who wait for something else."""
+        self._on_close.append(wake)
 
     @contextmanager
     def watch(self, tenant_id: str) -> Iterator[Watch]:

@@ -6,14 +6,43 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+_MODULES: Final = (
+    "page",
+    "dom",
+    "health",
+    "findings",
+    "devices",
+    "device",
+    "history",
+    "plot",
+    "api",
+    "schemas",
+    "actions",
+    "lists",
+    "secret",
+    "severity",
+    "states",
+    "reasons",
+    "examples",
+    "ingest",
+    "ingest_add",
+    "ingest_devices",
+    "registration",
+    "refused",
+    "usage",
+    "alerts",
+    "alert_words",
+    "rules",
+    "rule_form",
+    "destinations",
+    "destination_form",
+    "failed_deliveries",
+)
 _FILES: Final = {
     "/": ("index.html", "text/html"),
     "/api.html": ("api.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    **{
-        f"/{name}.js": (f"{name}.js", "text/javascript")
-        for name in ("page", "dom", "health", "findings", "devices", "device", "history", "plot", "api")
-    },
+    **{f"/{name}.js": (f"{name}.js", "text/javascript") for name in _MODULES},
 }
 PATHS: Final = frozenset(_FILES)
 

@@ -10,7 +10,7 @@ from homeiq_server.store.known import KnownTenant
 from .case import Case
 from .fault import Fault
 from .limits import Limits
-from .message import Reason
+from .message import Inbound, Reason
 from .topic import Address
 
 
@@ -43,13 +43,13 @@ class Charges:
         """Charge the device, then the tenant, once for each case; nobody for a message that either may not send.
 
         Args:
-            case: The message; a replay that was vouched for costs nothing.
+            case: The message; a replay costs nothing, nor does one that was late, or that was vouched for.
             address: Of the message.
             tenant: Of the address.
             with_device: The device is charged too: not one that is neither known nor proved, or strangers could make
                 any number of them.
         """
-        if case.message.vouched or case.admitted:
+        if case.admitted or _is_free(case.message):
             return None
         limits, key = self._limits, address[:2]
         if with_device and (wait_s := self._devices.take(key, limits.device_rate, limits.device_burst)):
@@ -68,6 +68,10 @@ class Charges:
             case.admitted = False
             self._devices.refund(case.address[:2])
             self._tenants.refund(case.address.tenant_id)
+
+
+def _is_free(message: Inbound) -> bool:
+    return message.vouched or message.late or message.replay_of is not None
 
 
 def _wait(reason: Reason, who: str, wait_s: float) -> Wait:

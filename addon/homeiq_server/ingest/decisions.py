@@ -11,7 +11,7 @@ from homeiq_server.store.provisioning import NewDevice
 
 from .case import Case
 from .decide import Decider, Standing, Verdict
-from .known import Changing, Known, Missing
+from .known import MISSING, Changing, Known, Missing
 from .limits import Limits
 from .message import Accepted, Inbound
 from .parcel import Parcel
@@ -60,6 +60,8 @@ class Decisions:
     def _from_memory(self, case: Case) -> Verdict | Missing:
         if (address := case.address) is None:
             return self.decider.decide(case, None)
+        if case.message.replay_of is not None:  # somebody has just mended what it was refused for
+            return MISSING
         tenant = self._known.tenant(address.tenant_id)
         if isinstance(tenant, Missing):
             return tenant

@@ -24,6 +24,10 @@ from .parcel import Parcel, Part
 from .telemetry import TelemetryIntake
 
 
+def _nobody(_places: Sequence[int]) -> None:
+    """Be told of nothing."""
+
+
 class Gate:
     """Takes messages, from any number of senders at once.
 
@@ -129,8 +133,14 @@ class Gate:
             raise
         return outcomes
 
-    async def take_each(self, messages: Sequence[Inbound]) -> list[Outcome | RetryLater]:
+    async def take_each(
+        self, messages: Sequence[Inbound], kept: Callable[[Sequence[int]], None] = _nobody
+    ) -> list[Outcome | RetryLater]:
         """Return what became of messages, each for itself: one whose outcome is ``RetryLater`` may be sent again.
+
+        Args:
+            messages: In the order in which they came.
+            kept: Called with the places of some that are kept, while others still wait for the store; must not raise.
 
         Raises:
             RetryLater: That holds for all of them.
@@ -142,27 +152,36 @@ class Gate:
             if outcome is not None:
                 is_kept = isinstance(outcome, Refused) and outcome.reason not in COUNTED_ONLY
                 (after_quarantine if is_kept else at_once).append(place)
-        undecided = parcel.undecided().items()
-        await asyncio.gather(
-            *(self._try_to_keep(parcel, places) for places in (at_once, after_quarantine)),
-            *(self._settle_and_keep(parcel, *each) for each in undecided),
-        )
+        keeping = [
+            *(self._try_to_keep(parcel, places, kept) for places in (at_once, after_quarantine)),
+            *(self._settle_and_keep(parcel, *each, kept) for each in parcel.undecided().items()),
+        ]
+        # All of them end before a fault of one is told: of the others it must be known whether they are kept.
+        for fault in await asyncio.gather(*keeping, return_exceptions=True):
+            if fault is not None:
+                raise fault
         for case, _ in parcel.failed():
             self._decisions.decider.charges.give_back(case)
         return parcel.results()
 
-    async def _settle_and_keep(self, parcel: Parcel, tenant_id: str, places: Sequence[int]) -> None:
+    async def _settle_and_keep(
+        self, parcel: Parcel, tenant_id: str, places: Sequence[int], kept: Callable[[Sequence[int]], None]
+    ) -> None:
         await self._decisions.settle(parcel, tenant_id, places)
-        await self._try_to_keep(
-            parcel, [place for place in places if not isinstance(parcel.outcomes[place], RetryLater)]
-        )
+        decided = [place for place in places if not isinstance(parcel.outcomes[place], RetryLater)]
+        await self._try_to_keep(parcel, decided, kept)
 
-    async def _try_to_keep(self, parcel: Parcel, places: Sequence[int]) -> None:
-        if places:
-            try:
-                await self._commits.keep(Part(parcel, places))
-            except RetryLater as err:
-                parcel.fail(places, err)
+    async def _try_to_keep(
+        self, parcel: Parcel, places: Sequence[int], kept: Callable[[Sequence[int]], None]
+    ) -> None:
+        if not places:
+            return
+        try:
+            await self._commits.keep(Part(parcel, places))
+        except RetryLater as err:
+            parcel.fail(places, err)
+        else:
+            kept(places)
 
 
 def _decided(outcome: Outcome | RetryLater) -> Outcome:

@@ -58,7 +58,9 @@ class Inbound:
         token: Shown beside the payload (a user property of MQTT 5, a header of HTTP); None when none was. Not in repr.
         received_us: When it came; of a replay, when it came first.
         vouched: A replay of a message whose sender had proved who he was: no token is asked for, no rate is counted.
-        replay_of: Of a replay, its row in the quarantine: refused once more it stays there, and is not kept again.
+        replay_of: Of a replay, its row in the quarantine: refused once more it stays there, and is not kept again; no
+            rate is counted.
+        late: It waited, at the broker while we were away, or with us: its sender was not too fast; no rate is counted.
     """
 
     transport: Transport
@@ -68,6 +70,7 @@ class Inbound:
     received_us: int
     vouched: bool = False
     replay_of: int | None = None
+    late: bool = False
 
     def __repr__(self) -> str:
         """Tell nothing of token and payload, which may have one in it."""

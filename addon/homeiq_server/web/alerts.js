@@ -7,11 +7,13 @@ import { refreshFailed } from "./failed_deliveries.js";
 import { evidence } from "./findings.js";
 import { entry, isInUse, renew } from "./lists.js";
 import { KINDS } from "./alert_words.js";
-import { openRules, refreshRules } from "./rules.js";
+import "./destination_form.js";
+import { offerMetrics } from "./rule_form.js";
+import { refreshRules } from "./rules.js";
 import { LOOKS, SEVERITIES } from "./severity.js";
 
 const PAGE = 100;
-const PAST = 20;
+const PAST = 10;
 const MINUTE_MS = 60000;
 const DAY_MS = 1440 * MINUTE_MS;
 
@@ -34,13 +36,12 @@ async function act(alert, verb, body) {
 const isSilent = ({ silenced_until: until }) => until !== null && Date.parse(until) > Date.now();
 
 function silencing(alert) {
-  if (isSilent(alert)) return [button("End the silence", () => act(alert, "silence", { until: null }))];
   const until = element("input", { type: "datetime-local", value: localInput(Date.now() + DAY_MS), min: localInput(Date.now()) });
   const press = button("Silence", async () => {
     if (!until.value) throw new Error("choose a time first");
     await act(alert, "silence", { until: new Date(until.value).toISOString() });
   });
-  return [element("label", { class: "inline" }, "Tell nobody until", until), press];
+  return [element("label", { class: "inline" }, "Until", until), press];
 }
 
 function standing(alert) {
@@ -63,7 +64,9 @@ function card(alert) {
     element("h3", {}, mark(LOOKS[alert.severity] ?? "idle"), alert.summary),
     element("p", { class: "law" }, standing(alert)),
     ...evidence(alert.details),
-    element("p", { class: "actions" }, seen, button("Clear", () => act(alert, "clear")), ...silencing(alert)));
+    ...(isSilent(alert) ? [] : [element("details", {}, element("summary", {}, "Tell nobody for a while"), element("p", { class: "actions" }, ...silencing(alert)))]),
+    element("p", { class: "actions" }, seen, button("Clear", () => act(alert, "clear")),
+      ...(isSilent(alert) ? [button("End the silence", () => act(alert, "silence", { until: null }))] : [])));
 }
 
 function pastRow(alert) {
@@ -96,6 +99,5 @@ export async function refreshAlerts({ gently = false } = {}) {
 }
 
 export async function openAlerts() {
-  openRules();
-  await Promise.all([refreshAlerts(), refreshRules(), refreshDestinations(), refreshFailed()]);
+  await Promise.all([refreshAlerts(), refreshRules(), refreshDestinations(), refreshFailed(), offerMetrics()]);
 }

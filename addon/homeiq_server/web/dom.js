@@ -31,7 +31,12 @@ export function duration(seconds) {
   return `${whole.format(seconds / 86400)} days`;
 }
 
-export const ago = (iso) => (iso ? `${duration(Math.max(0, (Date.now() - Date.parse(iso)) / 1000))} ago` : "never");
+export function ago(iso) {
+  if (!iso) return "never";
+  const seconds = (Date.now() - Date.parse(iso)) / 1000;
+  return seconds < 5 ? "just now" : `${duration(seconds)} ago`;
+}
+
 export const at = (iso) => (iso ? instant.format(new Date(iso)) : "–");
 export const day = (iso) => (iso ? date.format(new Date(iso)) : "–");
 

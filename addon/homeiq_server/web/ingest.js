@@ -5,6 +5,7 @@ import { openAdding } from "./ingest_add.js";
 import { refreshIngestDevices } from "./ingest_devices.js";
 import { refreshRegistration } from "./registration.js";
 import { refreshRefused } from "./refused.js";
+import { heardWithin } from "./states.js";
 import { refreshUsage } from "./usage.js";
 
 const BROKER_STATES = {
@@ -19,6 +20,8 @@ const REMEDIES = {
   refused: "Correct mqtt_username and mqtt_password in the app's options, or what the broker allows them.",
 };
 
+const HOUR_MS = 3600000;
+
 let broker = "";
 
 export function showIngest({ mqtt, refused, ...told }) {
@@ -28,7 +31,7 @@ export function showIngest({ mqtt, refused, ...told }) {
     ["messages a minute", whole.format(told.messages_per_minute)],
     ["accepted since the start", whole.format(told.accepted)],
     ["refused since the start", whole.format(lost)],
-    ["devices that sent lately", whole.format(told.senders)],
+    ["devices that sent in the last hour", whole.format(heardWithin(HOUR_MS))],
     ["newest values that wait", whole.format(told.following)],
   ]));
   const known = [
@@ -38,7 +41,7 @@ export function showIngest({ mqtt, refused, ...told }) {
     ["Connected since", mqtt.connected_since && at(mqtt.connected_since)],
     ["Says", mqtt.error],
     ["Messages came", whole.format(mqtt.received)],
-    ["Not acknowledged yet", mqtt.held && whole.format(mqtt.held)],
+    ["Being stored", mqtt.held && whole.format(mqtt.held)],
     ["Alerts on their way", mqtt.publishing && whole.format(mqtt.publishing)],
     ["Asked for again", mqtt.forced_reconnects && `${whole.format(mqtt.forced_reconnects)} times, because nothing could be stored`],
     ["Last message", told.last_message_at ? ago(told.last_message_at) : "none yet"],

@@ -6,8 +6,8 @@ import { showToken } from "./ingest_add.js";
 import { entry, isInUse, renew } from "./lists.js";
 import { isThere, newestStates } from "./states.js";
 
-const PAGE = 50;
-const SHOWN_METRICS = 3;
+const PAGE = 25;
+const SHOWN_METRICS = 5;
 const STATUSES = { PENDING: "has no token yet", ACTIVE: "may send", INACTIVE: "is resting", REVOKED: "is shut out", DELETED: "is deleted" };
 const LIST = "ingest-devices";
 
@@ -21,6 +21,7 @@ form.addEventListener("input", () => refreshIngestDevices());
 form.addEventListener("submit", (event) => event.preventDefault());
 more.addEventListener("click", () => next(turn));
 
+const metricsOf = (state) => Object.entries(state?.metrics ?? {}).sort(([one], [other]) => one.localeCompare(other));
 const said = (what) => (typeof what === "number" ? value.format(what) : typeof what === "boolean" ? (what ? "on" : "off") : String(what ?? "–"));
 
 function look(device, state) {
@@ -36,7 +37,7 @@ function standing(device, state) {
 }
 
 function summary(device, state) {
-  const metrics = Object.entries(state?.metrics ?? {});
+  const metrics = metricsOf(state);
   const first = metrics.slice(0, SHOWN_METRICS).map(([name, { value: what }]) => `${name} ${said(what)}`).join(" · ");
   const rest = metrics.length > SHOWN_METRICS ? ` and ${metrics.length - SHOWN_METRICS} more` : "";
   return [
@@ -89,19 +90,20 @@ function actions({ device_id: id, name, status }) {
 }
 
 function row(device, state) {
-  const values = Object.entries(state?.metrics ?? {}).map(([name, { value: what, at: when }]) => [name, said(what), ago(when)]);
+  const values = metricsOf(state).map(([name, { value: what, at: when }]) => [name, said(what), ago(when)]);
   return entry(device.device_id, summary(device, state),
     element("dl", { class: "facts" }, ...pairs(facts(device, state))),
     ...(values.length ? [table(["Value", "Newest", "From"], values, "")] : []),
     actions(device));
 }
 
-const FIRST_STEPS = "No device sends yet. Add one below: you get its token, and a command that shows what it has to send. As soon as something comes, the device stands here and in Home Assistant.";
+const FIRST_STEPS = "No device sends yet. Add one above: you get its token, and a command that shows what it has to send. As soon as something comes, the device stands here and in Home Assistant.";
 
 function draw(states, isFiltered) {
   const none = isFiltered ? "No device is like this." : FIRST_STEPS;
   renew(LIST, ...(shown.length ? shown.map((device) => row(device, states.get(device.device_id))) : [empty(none)]));
   more.hidden = cursor === null;
+  if (!shown.length && !isFiltered) document.getElementById("ingest-adding").open = true;
 }
 
 async function next(mine, limit = PAGE) {

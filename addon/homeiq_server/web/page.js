@@ -1,13 +1,15 @@
 // Shows one view at a time, by the part of the address after the #, and asks for the status every two seconds.
 
 import { ask, duration, element, show } from "./dom.js";
+import { openAlerts, refreshAlerts } from "./alerts.js";
 import { openDevice } from "./device.js";
 import { openDevices } from "./devices.js";
 import { refreshHealth } from "./health.js";
 import { refreshDead, showHistory } from "./history.js";
+import { openIngest, refreshIngest, showIngest } from "./ingest.js";
 
 const REFRESH_MS = 2000;
-const HEALTH_EVERY = 15;
+const VIEW_EVERY = 15;
 const HEADLINES = {
   ok: "Every event is kept",
   degraded: "Events are kept, but something needs a look",
@@ -18,23 +20,33 @@ const VIEWS = {
   health: refreshHealth,
   devices: openDevices,
   device: openDevice,
+  ingest: openIngest,
+  alerts: openAlerts,
   history: async () => {},
 };
+// What is drawn anew while it is looked at, and without disturbing who works in it.
+const FOLLOWED = { health: refreshHealth, ingest: () => refreshIngest(), alerts: () => refreshAlerts({ gently: true }) };
 
-let storeIsOff = false;
+let offered = null;
 let turns = 0;
+let lacks = false;
+
+function views({ store, ingest }) {
+  if (store.state === "off") return ["history"];
+  return ["health", "devices", "device", ...(ingest ? ["ingest", "alerts"] : []), "history"];
+}
 
 function place() {
   const [name, id] = location.hash.slice(1).split("/");
-  const known = VIEWS[name] ? name : "health";
-  return [storeIsOff ? "history" : known, id && decodeURIComponent(id)];
+  return [offered.includes(name) ? name : offered[0], id && decodeURIComponent(id)];
 }
 
 async function open() {
+  if (!offered) return;
   const [name, id] = place();
   for (const view of Object.keys(VIEWS)) document.getElementById(view).hidden = view !== name;
   for (const link of document.querySelectorAll("nav a")) {
-    link.hidden = storeIsOff && link.hash !== "#history";
+    link.hidden = !offered.includes(link.hash.slice(1));
     if (link.hash === `#${name === "device" ? "devices" : name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -45,9 +57,11 @@ async function open() {
 async function attempt(work) {
   try {
     await work();
+    lacks = false;
     show("about", "");
   } catch (err) {
-    show("about", element("span", { class: "warn", role: "alert" }, `Devices cannot be shown: ${err.message}`));
+    lacks = true;
+    show("about", element("span", { class: "warn", role: "alert" }, `This cannot be shown: ${err.message}`));
   }
 }
 
@@ -63,9 +77,11 @@ async function refresh() {
     headline(status.status, HEADLINES[status.reasons[0]?.code] ?? HEADLINES[status.status]);
     show("reasons", ...status.reasons.map((reason) => element("li", {}, reason.message)));
     show("version", `HomeIQ ${status.version}, running for ${duration(status.uptime_s)}.`);
+    document.getElementById("api-link").hidden = !status.ingest;
     showHistory(status);
+    if (status.ingest) showIngest(status.ingest);
     await refreshDead(status.lines.dead);
-    await follow(status.store.state === "off");
+    await follow(views(status));
   } catch {
     headline("unhealthy", "The server does not answer");
     show("reasons", element("li", {}, "What stands below is what it said last. See the app's log in Home Assistant."));
@@ -74,13 +90,15 @@ async function refresh() {
   }
 }
 
-async function follow(isOff) {
+async function follow(nowOffered) {
   turns += 1;
-  if (turns === 1 || isOff !== storeIsOff) {
-    storeIsOff = isOff;
+  if (String(nowOffered) !== String(offered)) {
+    offered = nowOffered;
     await open();
-  } else if (turns % HEALTH_EVERY === 0 && place()[0] === "health") {
-    await attempt(refreshHealth);
+  } else if (turns % VIEW_EVERY === 0) {
+    const drawAgain = FOLLOWED[place()[0]];
+    if (lacks) await open();
+    else if (drawAgain) await attempt(drawAgain);
   }
 }
 

@@ -30,5 +30,6 @@ export function showSecret(id, title, name, secret, examples = []) {
     copyable(name, secret),
     ...examples.flatMap(([label, sentence, text]) => [element("p", {}, sentence), copyable(label, text)]),
     element("p", { class: "actions" }, button("I have kept it", () => show(id)))));
-  heading.focus();
+  heading.focus({ preventScroll: true });
+  document.getElementById(id).scrollIntoView({ block: "center" });
 }

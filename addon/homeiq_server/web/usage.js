@@ -16,7 +16,7 @@ export async function refreshUsage() {
   const reasons = Object.entries(total.outcomes).filter(([outcome]) => outcome !== "ACCEPTED").sort(([, one], [, other]) => other.messages - one.messages);
   show("usage", ...(total.messages ? [
     counts("Messages an hour", Date.parse(since), Number(choice.value), hours),
-    element("p", { class: "law" }, element("span", { class: "mark good" }), `${whole.format(total.accepted)} accepted, with ${whole.format(total.metrics)} values `,
+    element("p", { class: "law" }, element("span", { class: "mark good" }), `${whole.format(total.accepted)} accepted, with ${whole.format(total.metrics)} values`,
       element("span", { class: "mark bad" }), `${whole.format(total.refused)} refused`),
     ...(reasons.length ? [table(["Refused because", "Messages"], reasons.map(([reason, of]) => [reasonWords(reason), whole.format(of.messages)]), "")] : []),
   ] : [empty("Nothing came in this time.")]));

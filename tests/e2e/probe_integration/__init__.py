@@ -9,10 +9,10 @@ from typing import Final
 from homeassistant.components.recorder.models import StatisticData, StatisticMeanType, StatisticMetaData
 from homeassistant.components.recorder.statistics import async_import_statistics
 from homeassistant.const import EVENT_STATE_CHANGED
-from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, State, SupportsResponse
+from homeassistant.core import Event, HomeAssistant, ServiceCall, ServiceResponse, State, SupportsResponse, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.typing import ConfigType
-from homeassistant.util.json import JsonObjectType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 
 DOMAIN: Final = "probe"
 AT_ONCE: Final = 100
@@ -47,6 +47,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         devices,
         rename,
         disappear,
+        heard,
     ):
         hass.services.async_register(DOMAIN, action.__name__, action, supports_response=SupportsResponse.ONLY)
     return True
@@ -124,6 +125,20 @@ async def keep_statistics(call: ServiceCall) -> ServiceResponse:
 async def devices(call: ServiceCall) -> ServiceResponse:
     """Return the names of all devices by their ids, as people see them."""
     return {device.id: device.name_by_user or device.name for device in dr.async_get(call.hass).devices}
+
+
+async def heard(call: ServiceCall) -> ServiceResponse:
+    """Return the data of all events of a type that were fired on the bus since the first time that this was asked."""
+    events: dict[str, list[JsonObjectType]] = call.hass.data.setdefault(f"{DOMAIN}_heard", {})
+    if (event_type := call.data["event_type"]) not in events:
+        told = events[event_type] = []
+
+        @callback
+        def on_event(event: Event[dict[str, JsonValueType]]) -> None:
+            told.append(event.data)
+
+        call.hass.bus.async_listen(event_type, on_event)
+    return {"events": list(events[event_type])}
 
 
 async def rename(call: ServiceCall) -> ServiceResponse:

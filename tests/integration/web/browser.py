@@ -4,7 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright
@@ -31,6 +31,11 @@ class Opened:
         found: list[str] = await self.page.locator(f"{selector}:visible").all_inner_texts()
         return found
 
+    async def overhang(self) -> int:
+        """Return by how many pixels the page is wider than its window."""
+        wide: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return max(0, wide)
+
     async def barriers(self) -> list[str]:
         """Return what keeps people out who cannot see or point, by the rules of axe."""
         results: Any = await Axe().run(self.page)
@@ -42,11 +47,13 @@ class Opened:
 
 
 @asynccontextmanager
-async def browsing(url: str, *, width: int = 1_000) -> AsyncIterator[Opened]:
+async def browsing(
+    url: str, *, width: int = 1_000, colors: Literal["light", "dark"] = "light"
+) -> AsyncIterator[Opened]:
     """Open a page in a browser of its own, as root too."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
-        page = await browser.new_page(viewport={"width": width, "height": 900})
+        page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=colors)
         opened = Opened(page)
         page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda err: opened.complaints.append(str(err)))

@@ -176,6 +176,33 @@ async def test_without_a_store_there_is_history_alone(history_alone: Client) -> 
         assert opened.complaints == []
 
 
+async def test_without_ingest_nothing_of_it_is_shown(server: Client) -> None:
+    async with browsing(f"{server.page}/#ingest") as opened:
+        await opened.page.locator("main#health").wait_for()
+        assert await opened.texts("nav a") == ["Health", "Devices", "History"]
+        assert opened.complaints == []
+
+
+@pytest.mark.parametrize("view", ["ingest", "alerts"])
+async def test_without_its_database_a_view_says_so_in_words(tmp_path: Path, view: str) -> None:
+    nowhere = Secret("postgresql://homeiq:secret@127.0.0.1:9/homeiq")
+    broker = "mqtt://127.0.0.1:9"
+    chosen = options(
+        tmp_path / "data", store=True, ingest=True, history=False, mqtt_url=broker, database_url=nowhere
+    )
+    async with serving(chosen) as client, browsing(f"{client.page}/#{view}") as opened:
+        await expect(opened.page.get_by_role("alert")).to_contain_text("This cannot be shown")
+
+
 async def test_no_form_of_another_page_can_change_anything(server: Client) -> None:
     answer = await server.ask("POST", f"{server.page}/api/v1/findings/1/mute", json={"until_us": None})
     assert answer.status == 403
+
+
+async def test_no_form_of_another_page_can_change_a_device_that_sends(database: Database, tmp_path: Path) -> None:
+    urls = {"database_url": Secret(database.url), "database_owner_url": Secret(database.owner_url)}
+    chosen = options(tmp_path / "data", store=True, ingest=True, history=False, mqtt_url="mqtt://127.0.0.1:9", **urls)
+    async with serving(chosen) as client:
+        for method in ("POST", "PATCH", "DELETE"):
+            answer = await client.ask(method, f"{client.page}/tenant/v1/tenant/provisioning-key", json={})
+            assert answer.status == 403

@@ -25,6 +25,7 @@ from awesomeversion import AwesomeVersion, AwesomeVersionStrategy  # noqa: E402
 from homeassistant.loader import Manifest  # noqa: E402
 
 from custom_components.homeiq import (  # noqa: E402
+    alert_event,
     binary_sensor,
     config_flow,
     device_sensor,
@@ -34,6 +35,7 @@ from custom_components.homeiq import (  # noqa: E402
     finding_issues,
     insight_sensor,
     issues,
+    metric_kinds,
     options,
     repairs,
     sensor,
@@ -197,10 +199,12 @@ def test_every_issue_has_its_texts() -> None:
 def test_every_entity_has_a_name_and_an_icon() -> None:
     of_devices = (*insight_sensor.INSIGHT_SENSORS, *device_sensor.DEVICE_SENSORS)
     sensors = {one.translation_key for one in (*sensor.APP_SENSORS, *sensor.BUFFER_SENSORS, *of_devices)}
+    sensors |= {kind.key for kind in metric_kinds.KINDS if kind.key is not None}
 
     assert set(ENGLISH["entity"]["sensor"]) == sensors
     assert set(ENGLISH["entity"]["binary_sensor"]) == {binary_sensor.CONNECTIVITY.translation_key}
-    assert set(ENGLISH["entity"]["event"]) == set(read("icons.json")["entity"]["event"]) == {event.FINDING.key}
+    events = {event.FINDING.key, alert_event.ALERT.key}
+    assert set(ENGLISH["entity"]["event"]) == set(read("icons.json")["entity"]["event"]) == events
     assert set(read("icons.json")["entity"]["sensor"]) == sensors  # the binary sensor's device class has an icon
 
 

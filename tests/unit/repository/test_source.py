@@ -73,11 +73,25 @@ def test_every_module_of_the_server_is_used_by_another() -> None:
         r"\._(name|tags|fields)\b.*Point",  # nobody else's private attributes
         r"\basync_fire_and_forget|ensure_future\(",  # every task has an owner
         r"datetime\.utcnow|utcfromtimestamp",  # no naive times
+        r"endswith\([\"'] ?0|[\"'](DELETE|UPDATE|INSERT 0) 0[\"']",  # what a statement did is what it RETURNs
+        r"(?<![\w.])hash\(",  # salted: another value in each process
     ],
 )
 def test_no_file_has(forbidden: str) -> None:
     found = [path for path in SHIPPED if re.search(forbidden, path.read_text())]
     assert found == []
+
+
+def test_connections_of_the_store_come_from_the_pool_which_begins_the_transaction_with_the_tenant() -> None:
+    made = re.compile(r"create_pool\(|asyncpg\.connect\(|\.acquire\(|app\.tenant_id|\bSET (LOCAL )?ROLE\b")
+    places = {path.relative_to(SERVER).as_posix() for path in SHIPPED if made.search(path.read_text())}
+    # The administrator makes the roles of the app's own server, before there are tables.
+    assert places == {"store/pool.py", "embedded/postgres_roles.py"}
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    lines = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in SHIPPED}
+    assert {path: count for path, count in lines.items() if count > 400} == {}
 
 
 def test_a_certificate_goes_unchecked_only_where_an_option_says_so() -> None:

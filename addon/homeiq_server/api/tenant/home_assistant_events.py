@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from homeiq_server.alerts.waking import Waking
 from homeiq_server.api.parameters import PageSize
 from homeiq_server.store import home_assistant_events
 from homeiq_server.store.changes import Change, Changes
@@ -52,9 +53,11 @@ class _Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Events:
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, waking: Waking) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waking = waking
         changes.follow(self._hear, self._hear_all)
+        waking.on_close(self._hear_all)
 
     async def get(self, call: Call[_Query, NoBody]) -> Reply:
         loop = asyncio.get_running_loop()
@@ -68,7 +71,7 @@ class _Events:
             while True:
                 told.clear()
                 found = await self._look(call)
-                if found or (left_s := until - loop.time()) <= 0:
+                if found or self._waking.is_closed or (left_s := until - loop.time()) <= 0:
                     return Reply(content=Events(events=found))
                 await _either(told, min(left_s, _LOOK_AGAIN_S))
         finally:
@@ -106,9 +109,9 @@ async def _either(told: asyncio.Event, within_s: float) -> None:
         pass
 
 
-def operations(changes: Changes) -> tuple[AnyOperation, ...]:
-    """Return the operations on what Home Assistant fetches; ``changes`` ends its waiting."""
-    noun = _Events(changes)
+def operations(changes: Changes, waking: Waking) -> tuple[AnyOperation, ...]:
+    """Return the operations on what Home Assistant fetches; ``changes`` ends its waiting, as ``waking`` at the stop."""
+    noun = _Events(changes, waking)
     return (
         Operation(
             method="GET",

@@ -80,7 +80,7 @@ def operations(served: Served) -> tuple[AnyOperation, ...]:
             integrations.operations(served.sender),
             alert_routes.operations(),
             deliveries.operations(),
-            home_assistant_events.operations(served.changes),
+            home_assistant_events.operations(served.changes, served.waking),
             usage.operations(served.options),
             own_tenant.operations(),
             tokens.operations(),

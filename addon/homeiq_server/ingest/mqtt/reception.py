@@ -1,36 +1,48 @@
-"""Messages of one connection from their arrival until they are acknowledged: bounded, in turn, each with a deadline."""
+"""Messages of one connection from their arrival until they are acknowledged: bounded, each with a deadline.
+
+Each is acknowledged as soon as it is kept, and tried again by itself while it cannot be: a device that the store has to
+be asked about keeps only its own messages waiting. So acknowledgements are not in the order of the messages, which the
+standard asks of clients (MQTT 5, 4.6); brokers find them by their numbers. Those that wait take up the broker's window,
+which is 2,000 for MQTT 5: it takes that many to hold up all others. A broker of 3.1.1 has few, Mosquitto 20.
+"""
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, Protocol
 
 from homeiq_server.errors import RetryLater
 from homeiq_server.ingest.message import Inbound, Outcome
+
+from .lanes import Held, Lanes
 
 _LOGGER = logging.getLogger(__name__)
 
 MOST_MESSAGES: Final = 2_000
 MOST_BYTES: Final = 32 * 1024 * 1024
+_OVERTAKE_S: Final = 0.05
 _LOOK_AGAIN_S: Final = 0.01
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+_LATE_S: Final = 1.0
+_MOST_DOUBLINGS: Final = 10
 
 type Key = tuple[str, bytes, str | None]
 """What two messages that are the same have in common."""
 
-type Take = Callable[[Sequence[Inbound]], Awaitable[list[Outcome]]]
 
+class Take(Protocol):
+    """Keeps messages for good, see ``Gate.take_each``."""
 
-@dataclass(slots=True, eq=False)
-class _Held:
-    message: Inbound
-    since: float
-    again: bool
-    kept: asyncio.Future[int]
+    async def __call__(
+        self, messages: Sequence[Inbound], kept: Callable[[Sequence[int]], None]
+    ) -> list[Outcome | RetryLater]:
+        """Return what became of each; call ``kept`` with the places of those that are kept before all are."""
+        ...
 
 
 def key_of(message: Inbound) -> Key:
@@ -39,7 +51,7 @@ def key_of(message: Inbound) -> Key:
 
 
 class Reception:
-    """Takes what comes in groups: all that came while the group before was being taken. Owned by one connection.
+    """Takes what comes in groups, several at once, those of one device one after the other. Owned by one connection.
 
     Attributes:
         faults: How many times ``take`` failed in a way that it does not promise.
@@ -59,10 +71,11 @@ class Reception:
         """Begin with nothing held.
 
         Args:
-            take: Returns once messages are kept for good; `RetryLater` when they cannot be now.
+            take: Returns once messages are kept for good, or cannot be now.
             pause: Called, perhaps many times, when no more may come.
             resume: Called when more may come again.
-            most_messages: How many may be held; the transport may have a few more on the way when it is paused.
+            most_messages: How many may be held, so that no more groups can be under way; the transport may have a few
+                more on the way when it is paused.
             most_bytes: How large their payloads may be together.
             gather_s: From the begin of a group to that of the next, at least: each costs a commit of its own.
         """
@@ -70,12 +83,14 @@ class Reception:
         self._pause = pause
         self._resume = resume
         self._most = (most_messages, most_bytes)
-        self._held: dict[_Held, None] = {}
+        self._held: dict[Held, None] = {}
         self._bytes = 0
-        self._waiting: list[_Held] = []
-        self._came = asyncio.Event()
+        self._waiting: list[Held] = []
+        self._resting: list[Held] = []
+        self._lanes = Lanes()
+        self._tried = self._under_way = 0
+        self._wake = asyncio.Event()
         self._idle = asyncio.Event()
-        self._idle.set()
         self._is_paused = False
         self._gather_s = gather_s
         self._loop = asyncio.get_running_loop()
@@ -87,6 +102,11 @@ class Reception:
     def held(self) -> int:
         """Messages that are not acknowledged yet."""
         return len(self._held)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the broker has to wait because messages cannot be kept: not when they are only too many."""
+        return self._tried > 0 and self._is_full()
 
     def oldest_s(self) -> float:
         """Return for how many seconds the oldest message is held that would be sent again; 0.0 when none is."""
@@ -103,11 +123,11 @@ class Reception:
         Returns:
             What becomes 0, the reason code of success, once the message is taken; else it never ends.
         """
-        held = _Held(message, time.monotonic(), again, self._loop.create_future())
+        held = Held(message, time.monotonic(), again, self._loop.create_future())
         self._held[held] = None
         self._bytes += len(message.payload)
         self._waiting.append(held)
-        self._came.set()
+        self._wake.set()
         if self._is_full():
             self._is_paused = True
             self._pause()
@@ -115,21 +135,16 @@ class Reception:
 
     async def run(self) -> None:
         """Take group after group until cancelled."""
-        next_s = 0.0
-        while True:
-            await self._came.wait()
-            if (rest_s := next_s - self._loop.time()) > 0:
-                await asyncio.sleep(rest_s)
-            next_s = self._loop.time() + self._gather_s
-            self._came.clear()
-            group, self._waiting = self._waiting, []
-            if not group:
-                continue
-            self._idle.clear()
-            try:
-                await self._keep(group)
-            finally:
-                self._idle.set()
+        began = -self._gather_s
+        async with asyncio.TaskGroup() as groups:
+            while True:
+                await self._woken()
+                await self._apart(began)
+                began = self._loop.time()
+                self._wake.clear()
+                if group := self._next_group(began):
+                    self._under_way += 1
+                    groups.create_task(self._take_group(group), name="mqtt: a group")
 
     async def finish(self, seconds: float, *, connected: bool) -> int:
         """Wait until what can still be taken is, but not for longer than ``seconds``; then ``run`` may be cancelled.
@@ -144,62 +159,139 @@ class Reception:
         """
         self._is_gone = not connected
         if self._is_gone:
-            for held in self._waiting:
-                if held.again:
-                    self._forget(held)
-            self._waiting = [held for held in self._waiting if not held.again]
-        try:
+            waiting, self._waiting = self._waiting, []
+            resting, self._resting = self._resting, []
+            self._requeue(waiting)
+            for held in resting:
+                self._requeue([held, *self._lanes.leave(held)])
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._waiting or not self._idle.is_set():
-                    await self._idle.wait()
+                while self._waiting or self._resting or self._under_way:  # noqa: ASYNC110 - of three kinds
                     await asyncio.sleep(_LOOK_AGAIN_S)
-        except TimeoutError:
-            pass
         return sum(not held.again for held in self._held)
 
-    async def _keep(self, group: list[_Held]) -> None:
+    async def _woken(self) -> None:
+        due = min((held.due for held in self._resting), default=None)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await self._wake.wait()
+
+    async def _apart(self, began: float) -> None:
+        """Return when the next group may begin: soon after the last one, but sooner when nothing is under way."""
+        if (rest_s := began + self._gather_s - self._loop.time()) > 0:
+            await asyncio.sleep(rest_s)
+        if self._under_way and self._loop.time() < began + _OVERTAKE_S:
+            self._idle.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(began + _OVERTAKE_S):
+                    await self._idle.wait()
+
+    def _next_group(self, now: float) -> list[Held]:
+        came, self._waiting = self._waiting, []
+        if not self._resting:
+            return self._lanes.enter(came)
+        due = [held for held in self._resting if held.due <= now]
+        self._resting = [held for held in self._resting if held.due > now]
+        return [*map(_noting_lateness, due), *self._lanes.enter(came)]
+
+    async def _take_group(self, group: list[Held]) -> None:
         try:
-            await self._persist([held.message for held in group])
+            await self._keep(group)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _keep(self, group: list[Held]) -> None:
+        try:
+            outcomes = await self._take(
+                [held.message for held in group], lambda places: self._settle(group[place] for place in places)
+            )
+        except RetryLater as err:
+            self._rest(group, err)
         except Exception as err:  # noqa: BLE001 - one message must not keep the others from being taken
-            self.faults += 1
-            if len(group) == 1:
-                # Only the kind and the place: an error's text may repeat what the device sent, its token among it.
-                # It is not acknowledged, so that its deadline has it sent again; if nobody would, it is lost.
-                topic = group[0].message.topic
-                _LOGGER.error("a message of %s could not be taken: %s", topic, type(err).__name__)  # noqa: TRY400
-                if not group[0].again:
-                    self._forget(group[0])
-                return
-            half = len(group) // 2
-            await self._keep(group[:half])
-            await self._keep(group[half:])
+            await self._keep_others(group, err)
+        else:
+            pairs = list(zip(group, outcomes, strict=True))
+            self._settle(held for held, outcome in pairs if not isinstance(outcome, RetryLater))
+            if later := [(held, outcome) for held, outcome in pairs if isinstance(outcome, RetryLater)]:
+                self._rest([held for held, _ in later], later[0][1])
+
+    async def _keep_others(self, group: list[Held], err: Exception) -> None:
+        """Find out by halves which message it is that cannot be taken."""
+        self.faults += 1
+        if len(group) > 1:
+            left = [held for held in group if held in self._held]
+            half = len(left) // 2 or 1
+            for part in (left[:half], left[half:]):
+                if part:
+                    await self._keep(part)
             return
-        for held in group:
+        # Only the kind and the place: an error's text may repeat what the device sent, its token among it.
+        # It is not acknowledged, so that its deadline has it sent again; if nobody would, it is lost.
+        (broken,) = group
+        _LOGGER.error("a message of %s could not be taken: %s", broken.message.topic, type(err).__name__)
+        if not broken.again:
+            self._forget(broken)
+        self._requeue(self._lanes.leave(broken))
+
+    def _settle(self, taken: Iterable[Held]) -> None:
+        """Acknowledge what is taken, unless it was already."""
+        behind = list[Held]()
+        for held in taken:
+            if held not in self._held:
+                continue
             if not held.kept.done():
                 held.kept.set_result(0)
             self._forget(held)
-        if self._is_gone:
-            self.unacknowledged += (key_of(held.message) for held in group if held.again)
+            behind += self._lanes.leave(held)
+            if self._is_gone and held.again:
+                self.unacknowledged.append(key_of(held.message))
+        self._requeue(behind)
         if self._is_paused and not self._is_full():
             self._is_paused = False
             self._resume()
 
-    async def _persist(self, messages: list[Inbound]) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                await self._take(messages)
-            except RetryLater as err:
-                if pause_s == _FIRST_PAUSE_S:
-                    _LOGGER.warning("messages of devices cannot be kept now: %s; they wait", err)
-                await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - to spread load, not a secret
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+    def _rest(self, failed: Iterable[Held], err: Exception) -> None:
+        """Try again after a pause of its own, which grows."""
+        if not self._tried:
+            _LOGGER.warning("messages of devices cannot be kept now: %s; they wait", err)
+        now, part = self._loop.time(), random.uniform(0.5, 1)  # noqa: S311 - to spread load, not a secret
+        for held in failed:
+            if held not in self._held:
+                continue
+            if self._is_gone and held.again:
+                self._requeue([held, *self._lanes.leave(held)])
             else:
-                return
+                held.due = now + part * min(_FIRST_PAUSE_S * 2 ** min(held.tries, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
+                self._tried += not held.tries
+                held.tries += 1
+                self._resting.append(held)
+        self._wake.set()
 
-    def _forget(self, held: _Held) -> None:
-        self._held.pop(held, None)
-        self._bytes -= len(held.message.payload)
+    def _requeue(self, behind: list[Held]) -> None:
+        """Put those first in turn that waited behind others; when we are gone, drop those that will come again."""
+        if self._is_gone:
+            for held in behind:
+                if held.again:
+                    self._forget(held)
+            behind = [held for held in behind if not held.again]
+        if behind:
+            self._waiting[:0] = map(_noting_lateness, behind)
+            self._wake.set()
+
+    def _forget(self, held: Held) -> None:
+        if held in self._held:
+            del self._held[held]
+            self._bytes -= len(held.message.payload)
+            self._tried -= held.tries > 0
 
     def _is_full(self) -> bool:
         return len(self._held) >= self._most[0] or self._bytes >= self._most[1]
+
+
+def _noting_lateness(held: Held) -> Held:
+    """Note that its sender was not too fast: it waited with us, and others of its device with it."""
+    if not held.message.late and time.monotonic() - held.since >= _LATE_S:
+        held.message = replace(held.message, late=True)
+    return held

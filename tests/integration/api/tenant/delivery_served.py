@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from homeiq_server.alerts.waking import Waking
 from homeiq_server.api.body import open_budgets
 from homeiq_server.api.errors import errors_to_problems
 from homeiq_server.api.tenant import alert_routes, deliveries, home_assistant_events, integrations
@@ -89,7 +90,7 @@ async def served(pool: Pool, sender: Sender | None = None) -> AsyncIterator[Aski
         *integrations.operations(sender or Ways()),
         *alert_routes.operations(),
         *deliveries.operations(),
-        *home_assistant_events.operations(changes),
+        *home_assistant_events.operations(changes, Waking()),
     )
     serve(app.router, offered, pool, _Named())
     async with TestClient(TestServer(app)) as http:
