@@ -1,5 +1,7 @@
 """Shows HomeIQ at work: a real Home Assistant forwards, the server writes, a real database stores.
 
+Where there is a Mosquitto, a dozen devices send by MQTT too, a few bad ones among them.
+
 A demo for a number of seconds ends with a proof: both laws hold, something was written, and the database, asked itself,
 holds what Home Assistant says has happened.
 """
@@ -12,14 +14,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from .broker import Broker, open_broker
 from .changes import Changes
 from .configuration import ROOT
-from .database import Connection, open_database
+from .database import Connection, Database, open_database
 from .folder import own_folder
 from .home import Home, Ports, open_home
 from .proof import prove
 from .rest import PASSWORD, USER
 from .run import run, watch
+from .senders import sending
 from .table import Table
 
 HEADING = """
@@ -27,11 +31,13 @@ HEADING = """
   HomeIQ          {page}
   Its status      {api}/api/v1/status
   Queries         {api}/prometheus   (a Prometheus data source for Grafana: any user, the token as password)
+  MQTT            {broker}
   Token           in {token}
   Logs            {folder}/*.log
 
   Ctrl-C stops all.
 """
+NO_BROKER = "no device sends: there is no Mosquitto here, scripts/setup brings it where it can"
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -60,17 +66,27 @@ async def demo(arguments: argparse.Namespace) -> bool:
     ports = Ports(arguments.port, arguments.server_port, arguments.page_port)
     with own_folder(arguments.folder.resolve(), keep=arguments.keep) as folder:
         print("Starting the server and Home Assistant ...", flush=True)
-        async with open_home(folder, ports=ports, options=influx) as home:
-            try:
-                database = await open_database(home.server, _connection(influx))
-                begin, changes = datetime.now(UTC), Changes(home.home_assistant)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(arguments.seconds):
-                        await _show(home, changes)
-                print("Time is up: no more changes; what is under way is written ...", flush=True)
-                return await prove(home, database, changes, begin)
-            finally:
-                print("Stopping ...", flush=True)
+        async with open_broker(folder / "mosquitto", log=folder / "mosquitto.log") as broker:
+            ingest = {"HOMEIQ_INGEST": "on", "HOMEIQ_MQTT_URL": broker.url} if broker else {}
+            async with open_home(folder, ports=ports, options=influx | ingest) as home:
+                try:
+                    database = await open_database(home.server, _connection(influx))
+                    return await _play(home, broker, database, arguments.seconds)
+                finally:
+                    print("Stopping ...", flush=True)
+
+
+async def _play(home: Home, broker: Broker | None, database: Database, seconds: float | None) -> bool:
+    """Show the home for so long, then prove that nothing is missing."""
+    begin, changes = datetime.now(UTC), Changes(home.home_assistant)
+    async with sending(home, broker) if broker else contextlib.nullcontext() as senders:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await _show(home, broker, changes)
+    print("Time is up: no more changes; what is under way is written ...", flush=True)
+    told = NO_BROKER if senders is None else await senders.summary()
+    print(told, flush=True)
+    return await prove(home, database, changes, begin)
 
 
 def _connection(influx: dict[str, str]) -> Connection | None:
@@ -79,12 +95,13 @@ def _connection(influx: dict[str, str]) -> Connection | None:
     return Connection(**names) if names["url"] else None
 
 
-async def _show(home: Home, changes: Changes) -> None:
+async def _show(home: Home, broker: Broker | None, changes: Changes) -> None:
     """Make changes and show the live table until cancelled."""
     heading = HEADING.format(
         web=home.home_assistant.url,
         page=home.page,
         api=home.server.url,
+        broker=f"{broker.url}   (simulated devices send to it; everybody may)" if broker else NO_BROKER,
         token=home.server.folder / "token",
         folder=home.folder,
         user=USER,
@@ -93,7 +110,8 @@ async def _show(home: Home, changes: Changes) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Table(home.server, heading=heading).run(), name="table")
         tasks.create_task(changes.run(), name="changes")
-        tasks.create_task(watch(home.server.process, home.home_assistant.process), name="watch")
+        own = (home.server.process, home.home_assistant.process, *([broker.process] if broker else []))
+        tasks.create_task(watch(*own), name="watch")
 
 
 if __name__ == "__main__":

@@ -53,4 +53,11 @@ def figures(status: dict[str, Any]) -> dict[str, str]:
         "dropped": str(lines["dropped"]),
         "newest point": age,
         "watched": f"{insights['tracked'] if insights else 0} entities",
+        **_from_devices(status["ingest"]),
     }
+
+
+def _from_devices(ingest: dict[str, Any] | None) -> dict[str, str]:
+    if ingest is None:
+        return {}
+    return {"from devices": str(ingest["accepted"]), "refused": str(sum(ingest["refused"].values()))}

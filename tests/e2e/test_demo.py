@@ -1,19 +1,38 @@
 """The demo as a stranger runs it."""
 
 import asyncio
+import re
 import signal
+import tempfile
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
+from homeiq_demo.broker import is_there, open_broker
 from homeiq_demo.comparison import compare
 from homeiq_demo.configuration import ROOT
 from homeiq_demo.database import Sample, flux_states
 from homeiq_demo.laws import laws
 from homeiq_demo.process import plain_environment
 
+# Of twelve devices two are refused from the first message on.
+DEVICES = re.compile(
+    r"12 devices have sent \d+ messages by MQTT: (\d+) accepted; refused: INVALID_JSON (\d+), TOKEN_INVALID (\d+);"
+    r" 10 of the devices are in Home Assistant"
+)
 FREE_PORTS = ("--port", "0", "--server-port", "0", "--page-port", "0")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users can enter: PostgreSQL does not run as root, and its devices need it."""
+    with tempfile.TemporaryDirectory(prefix="homeiq-demo-") as name:
+        made = Path(name)
+        made.chmod(0o711)
+        yield made
 
 
 async def start_demo(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
@@ -27,14 +46,20 @@ def processes_of(folder: Path) -> list[str]:
     return [line for line in lines if str(folder) in line]
 
 
-async def test_a_demo_of_ten_seconds_proves_that_nothing_is_missing(tmp_path: Path) -> None:
-    process = await start_demo(tmp_path, "--seconds", "10")
+async def test_a_demo_of_ten_seconds_proves_that_nothing_is_missing(folder: Path) -> None:
+    process = await start_demo(folder, "--seconds", "10")
     output = (await process.communicate())[0].decode()
 
     assert process.returncode == 0, output
     assert "the database holds every one" in output
-    assert output.count("(holds)") == 2
-    assert processes_of(tmp_path) == []
+    if is_there():
+        assert (told := DEVICES.search(output)), output
+        assert sum(map(int, told.groups())) > 0
+        assert output.count("(holds)") == 3
+    else:
+        assert "no device sends" in output
+        assert output.count("(holds)") == 2
+    assert processes_of(folder) == []
 
 
 async def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
@@ -59,6 +84,12 @@ async def test_a_demo_says_which_process_holds_up_its_start(tmp_path: Path) -> N
     assert "error: homeiq-server ended with code" in output
     assert str(tmp_path / "server.log") in output
     assert "Traceback" not in output.split("The last lines of its log")[0]
+
+
+async def test_where_there_is_no_broker_none_is_started(tmp_path: Path) -> None:
+    nowhere = tmp_path / "folder"
+    async with open_broker(nowhere, log=nowhere / "log", program=nowhere / "mosquitto") as broker:
+        assert broker is None
 
 
 def test_a_comparison_names_what_is_missing() -> None:

@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.skipif(not PROGRAM.exists(), reason="there is no Mosquitto here: scripts/setup brings it"),
 ]
 
-LONG_S = 90
+LONG_S = 60
+AWAY = ("HomeIQ does not take events", "Error fetching HomeIQ data")
 EVENT = "homeiq_alert"
 SHOWN = {
     "sensor.greenhouse_1_temperature": ("21.5", "temperature", "°C", "measurement"),
@@ -217,7 +218,7 @@ async def test_a_delivery_to_home_assistant_becomes_one_event_for_automations(ho
     route = {"name": "All", "integration_id": integration["id"], "device_ids": ["freezer-1"]}
     await home.server.ask("POST", "/tenant/v1/routes", route)
     limit = {"name": "Freezer is warm", "kind": "THRESHOLD", "severity": 5, "device_ids": ["freezer-1"]}
-    beyond = {"metric": "temperature", "operator": ">", "threshold": -10}
+    beyond = {"metric": "temperature", "operator": "GT", "threshold": -10}
     await home.server.ask("POST", "/tenant/v1/alert-rules", limit | beyond)
     token = await devices.register("freezer-1", name="Freezer")
     await devices.send("freezer-1", token, metrics={"temperature": -4.5})
@@ -251,3 +252,17 @@ async def test_a_device_that_is_deleted_leaves_home_assistant(home: Home, device
     await wait_for("the device to leave Home Assistant", is_gone, deadline_s=LONG_S)
     assert await state(home, "sensor.passer_by_humidity") is None
     assert await state(home, "event.passer_by_alert") is None
+
+
+async def test_what_a_device_publishes_while_the_server_is_away_reaches_home_assistant_when_it_is_back(
+    home: Home, devices: Devices, expected_complaints: list[str]
+) -> None:
+    expected_complaints.extend(AWAY)
+    token = await devices.register("meter-2")
+    await devices.send("meter-2", token, metrics={"power": 1})
+    await shows(home, "sensor.meter_2_power", "1")
+    await home.server.process.stop()
+    await devices.send("meter-2", token, metrics={"power": 2})
+    await home.server.start()
+
+    await shows(home, "sensor.meter_2_power", "2")

@@ -146,7 +146,7 @@ from homeiq_server.options import Options
 
 async def main():
     stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(1.5, stop.set)
+    asyncio.get_running_loop().call_later(0.5, stop.set)
     await app.run(Options(data_dir=Path(sys.argv[1]), port=0, ingress_port=0, history=False, **eval(sys.argv[2])), stop)
     print(*sys.modules)
 

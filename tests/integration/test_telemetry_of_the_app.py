@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from homeiq_server.ingest import known
 from homeiq_server.options.declaring import Secret
 from tests.integration.ingest_of_the_app import (
     Device,
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="there is no Mosqui
 
 # Not now: VictoriaMetrics leaves the newest seconds out of answers.
 AT_S = int(time.time()) - 120
-SAID = {"temperature": 21, "relay": True, "mode": "eco"}
+SAID = {"temperature": 21, "relay": True, "state": "eco"}
 
 
 @pytest.fixture
@@ -62,23 +64,16 @@ async def _say(client: Client, broker: Any, tenants: tuple[Device, Device]) -> N
 
 async def _replay(client: Client, device: Device) -> int:
     """Have a message refused, then replayed; return the microsecond in which it came."""
-    path = f"/tenant/v1/devices/{device.device_id}"
-    await change(client, "POST", f"{path}/suspend")
-    await eventually(partial(_is_answered, client, device, 403))
-    (kept,) = (await client.get("/tenant/v1/quarantine?reason=DEVICE_INACTIVE&limit=1")).body["quarantine"]
-    await change(client, "POST", f"{path}/reactivate")
+    refused = await send(client, device, telemetry(site_id="north", metrics={"replayed": 7}))
+    assert refused.body["code"] == "SITE_MISMATCH"
+    (kept,) = (await client.get("/tenant/v1/quarantine")).body["quarantine"]
+    await change(client, "PATCH", f"/tenant/v1/devices/{device.device_id}", {"site_id": "north"})
     done = await change(client, "POST", "/tenant/v1/quarantine/replay", {"ids": [kept["id"]]})
     assert done["accepted"] == 1, done
     return _us(kept["received_at"])
 
 
-async def _is_answered(client: Client, device: Device, status: int) -> bool:
-    return (await send(client, device, telemetry(metrics={"replayed": 7}))).status == status
-
-
 def _us(moment: str) -> int:
-    from datetime import datetime
-
     at = datetime.fromisoformat(moment)
     return int(at.timestamp()) * 1_000_000 + at.microsecond
 
@@ -94,19 +89,34 @@ async def test_in_the_embedded_database_devices_are_series_of_their_tenants(fold
             await _say(client, broker, (home, acme))
             came_us = await _replay(client, home)
 
-            await eventually(partial(_is_stored, client, 8))
-            found = await _exported(client)
-            print(found)
-            assert found == {}
+            at, later, came = AT_S * 1_000, AT_S * 1_000 + 1_000, came_us // 1_000
+            expected = {
+                _series("temperature"): ([21], [at]),
+                _series("relay"): ([1], [at]),
+                _series("state", state="eco"): ([1], [at]),
+                _series("latitude"): ([48.1], [at]),
+                _series("longitude"): ([11.5], [at]),
+                _series("flow", type="boiler"): ([0.25], [at]),
+                _series("temperature", tenant="acme"): ([5.5], [later]),
+                _series("replayed", site="north"): ([7], [came]),
+            }
+            await eventually(partial(_is_stored, client, len(expected)))
+            assert await _exported(client) == expected
             status = await client.status()
+            assert channel(status)["skipped_by_reason"] == {"no metrics": 1}
             assert laws_hold(status)
+
+
+def _series(metric: str, **labels: str) -> tuple[tuple[str, str], ...]:
+    own = {"__name__": f"device_telemetry_{metric}", "tenant": "home", "device": "d-1", "site": "home"}
+    return tuple(sorted((own | labels).items()))
 
 
 async def _is_stored(client: Client, series: int) -> bool:
     return len(await _exported(client)) >= series
 
 
-async def _exported(client: Client) -> dict[tuple[str, ...], Any]:
+async def _exported(client: Client) -> dict[tuple[tuple[str, str], ...], Any]:
     url = client.api + '/prometheus/api/v1/export?match[]={__name__=~"device_telemetry.*"}'
     async with client.session.get(url, headers=client.bearer) as answer:
         rows = [json.loads(line) for line in (await answer.text()).splitlines()]
@@ -133,19 +143,41 @@ async def test_in_influxdb_numbers_are_floats_texts_are_strings_and_a_replay_has
             (acme,) = await settle(client, "acme", "d-1")
             await _say(client, broker, (home, acme))
             came_us = await _replay(client, home)
-            rows = 'SELECT * FROM device_telemetry WHERE tenant=\'{}\''
-            await eventually(partial(_has_rows, influxd, rows.format("home"), 3))
-            print(await influxd.values(rows.format("home")))
-            print(await influxd.values(rows.format("acme")))
-            print(await influxd.values("SHOW FIELD KEYS FROM device_telemetry"))
-            print(await influxd.values("SHOW SERIES FROM device_telemetry"))
-            print(came_us)
-            print(channel(await client.status()))
-            assert 0
+            await eventually(partial(_has_rows, influxd, 4))
+            said = ["temperature", "relay", "state", "latitude", "longitude"]
+            assert await _told(influxd, "home", *said) == [[AT_S * 1_000_000, 21, True, "eco", 48.1, 11.5]]
+            assert await _told(influxd, "home", "flow", "type") == [[AT_S * 1_000_000, 0.25, "boiler"]]
+            assert await _told(influxd, "home", "replayed", "site") == [[came_us, 7, "north"]]
+            assert await _told(influxd, "acme", "temperature") == [[(AT_S + 1) * 1_000_000, 5.5]]
+            assert dict(await influxd.values("SHOW FIELD KEYS FROM device_telemetry")) == {
+                **dict.fromkeys(("temperature", "latitude", "longitude", "flow", "replayed"), "float"),
+                "relay": "boolean",
+                "state": "string",
+            }
+            assert laws_hold(await client.status())
 
 
-async def _has_rows(influxd: RealInfluxd, query: str, number: int) -> bool:
-    return len(await influxd.values(query)) >= number
+async def _told(influxd: RealInfluxd, tenant_id: str, *fields: str) -> list[list[Any]]:
+    names = ",".join(f'"{field}"' for field in fields)
+    return await influxd.values(f"SELECT {names} FROM device_telemetry WHERE tenant='{tenant_id}'")  # noqa: S608
+
+
+async def _has_rows(influxd: RealInfluxd, number: int) -> bool:
+    return len(await influxd.values("SELECT * FROM device_telemetry")) >= number
+
+
+async def test_a_replay_depends_on_nothing_that_is_remembered(
+    folder: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known.Known, "_heard", lambda *_: None)  # the news has not come yet
+    async with serving(ingesting(folder, None, database)) as client:
+        await eventually(partial(has_store, client))
+        (device,) = await register(client, "d1")
+        await change(client, "POST", "/tenant/v1/devices/d1/suspend")
+        assert (await send(client, device)).body["code"] == "DEVICE_INACTIVE"
+        await change(client, "POST", "/tenant/v1/devices/d1/reactivate")
+        done = await change(client, "POST", "/tenant/v1/quarantine/replay", {"reason": "DEVICE_INACTIVE"})
+        assert done["accepted"] == 1, done
 
 
 async def test_without_history_messages_are_counted_as_skipped_and_devices_have_their_states(

@@ -55,7 +55,7 @@ class Waking:
             wake()
 
     def on_close(self, wake: Callable[[], None]) -> None:
-        """Call ``wake``, which must not raise, when nobody is to wait any more: for those who wait for something else."""
+        """Call ``wake`` when nobody is to wait any more: for those who wait for something else. It must not raise."""
         self._on_close.append(wake)
 
     @contextmanager

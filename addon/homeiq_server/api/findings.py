@@ -1,7 +1,6 @@
 """``/api/v1/findings``: what is wrong, what a person has said to it, and what became of it."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -23,8 +22,7 @@ from .cursor import cursor_of, read_cursor
 from .finding_shape import FindingChanges, FindingPage, change_of, finding_of
 from .parameters import CursorText, PageSize, Words
 from .store import TENANT, home
-
-type _Moment = Annotated[datetime, Meta(tz=True)]
+from .tenant.times import Moment, checked
 
 _NOTHING: Final = defstruct("_Nothing", [], forbid_unknown_fields=True)
 _OPEN: Final = {"open": True, "resolved": False, "all": None}
@@ -52,7 +50,8 @@ class _Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def get_findings(request: web.Request) -> web.Response:
     """Answer 200 with a page of findings, newest first."""
     query = read_query(_Query, request.query)
-    before = read_cursor(query.cursor, tuple[_Moment, UUID])
+    key = read_cursor(query.cursor, tuple[Moment, UUID])
+    before = key and (checked(key[0], field="cursor"), key[1])
     wanted = Wanted(
         is_open=_OPEN[query.state],
         kind=query.kind,

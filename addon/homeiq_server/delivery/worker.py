@@ -25,6 +25,7 @@ _LOGGER = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 2
 _GATHER_S: Final = 0.02  # one claim for several places that become free, not one for each
 _UPKEEP_EVERY_S: Final = 60
+_UPKEEP_AGAIN_S: Final = 5  # the store comes after us at a start
 _MOST: Final = 32
 _MOST_OF_TENANT: Final = 4
 _MOST_TRIALS: Final = 4
@@ -161,15 +162,17 @@ class Worker:
     async def _keep_up(self) -> None:
         steps = (self._give_up, self._prune, self._count)
         while True:
+            pause_s = _UPKEEP_EVERY_S
             for step in steps:
                 try:
                     await step()
                 except HomeIQError as err:
                     _LOGGER.debug("the outbox is not kept up: %s", err)
+                    pause_s = _UPKEEP_AGAIN_S
                 except Exception:
                     _LOGGER.exception("the outbox could not be kept up")
                     self._faults += 1
-            await asyncio.sleep(_UPKEEP_EVERY_S)
+            await asyncio.sleep(pause_s)
 
     async def _give_up(self) -> None:
         async with self._store.worker() as conn:

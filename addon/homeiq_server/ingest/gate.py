@@ -157,11 +157,11 @@ class Gate:
             *(self._settle_and_keep(parcel, *each, kept) for each in parcel.undecided().items()),
         ]
         # All of them end before a fault of one is told: of the others it must be known whether they are kept.
-        for fault in await asyncio.gather(*keeping, return_exceptions=True):
-            if fault is not None:
-                raise fault
+        faults = await asyncio.gather(*keeping, return_exceptions=True)
         for case, _ in parcel.failed():
             self._decisions.decider.charges.give_back(case)
+        if fault := next((each for each in faults if each is not None), None):
+            raise fault
         return parcel.results()
 
     async def _settle_and_keep(
@@ -171,9 +171,7 @@ class Gate:
         decided = [place for place in places if not isinstance(parcel.outcomes[place], RetryLater)]
         await self._try_to_keep(parcel, decided, kept)
 
-    async def _try_to_keep(
-        self, parcel: Parcel, places: Sequence[int], kept: Callable[[Sequence[int]], None]
-    ) -> None:
+    async def _try_to_keep(self, parcel: Parcel, places: Sequence[int], kept: Callable[[Sequence[int]], None]) -> None:
         if not places:
             return
         try:

@@ -31,6 +31,7 @@ _TOPIC_LETTERS: Final = 512  # the longest that is a message's has some 350
 _NAME_LETTERS: Final = 128
 DETAIL_LETTERS: Final = 1_000
 _PRUNE_S: Final = 3_600
+_AGAIN_S: Final = 60
 _DAY_US: Final = 86_400_000_000
 
 type _Group = tuple[str, Reason]
@@ -90,16 +91,18 @@ class Quarantine:
             raise
 
     async def run(self) -> NoReturn:
-        """Remove what is too old and too much, each hour."""
+        """Remove what is too old and too much, each hour, and a minute after the store was away, as at a start."""
         while True:
+            pause_s = _PRUNE_S
             try:
                 await self.prune()
             except HomeIQError as err:
                 _LOGGER.debug("the quarantine is not pruned this time: %s", err)
+                pause_s = _AGAIN_S
             except Exception:
                 self.faults += 1
                 _LOGGER.exception("the quarantine cannot be pruned; please report this")
-            await asyncio.sleep(_PRUNE_S)
+            await asyncio.sleep(pause_s)
 
     async def prune(self) -> None:
         """Remove what is too old and too much.

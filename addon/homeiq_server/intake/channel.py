@@ -135,7 +135,7 @@ class Channel:
         except RetryLater as err:
             now = time.monotonic()
             if self._trouble is None:
-                _LOGGER.log(self._level, "%s cannot be stored, and wait with who sends them: %s", self.name, err)
+                _LOGGER.log(self._level, "%s cannot be stored now, and wait with their senders: %s", self.name, err)
             self._trouble = _Trouble(self._trouble.since if self._trouble else now, now, err)
             raise
         if self._trouble is not None:

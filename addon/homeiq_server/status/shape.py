@@ -240,6 +240,10 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
         held: Messages that are not acknowledged yet.
         forced_reconnects: How many times a message could not be stored in time and was asked for again.
         publishing: Messages of ours that the broker has not acknowledged yet.
+        retained: Messages of devices that were ignored because the broker had only retained them, since the start.
+        strays: Messages that no subscription of ours asks for any more, and were dropped, since the start.
+        lost: Messages of QoS 0 that came, but could not be kept before their connection ended, since the start.
+        catching_up: What comes had waited at the broker while we were away: no rates are counted.
     """
 
     state: Literal["off", "connecting", "connected", "refused"] = "off"
@@ -251,6 +255,10 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
     held: int = 0
     forced_reconnects: int = 0
     publishing: int = 0
+    retained: int = 0
+    strays: int = 0
+    lost: int = 0
+    catching_up: bool = False
 
 
 class IngestStatus(msgspec.Struct, frozen=True, kw_only=True):

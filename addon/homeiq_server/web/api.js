@@ -77,7 +77,7 @@ function statusesOfAll(operations) {
 function draw(description) {
   know(description.components.schemas);
   const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
-    METHODS.filter((method) => methods[method]).map((method) => ({ path, method, operation: methods[method] })));
+    METHODS.filter((method) => methods[method]).map((method) => ({ path, method, operation: { parameters: [], tags: ["others"], description: "", ...methods[method] } })));
   const common = statusesOfAll(operations);
   const order = [...new Set(description.tags.map(({ name }) => titled(name)))];
   const nouns = Map.groupBy(operations, ({ operation }) => titled(operation.tags[0]));

@@ -1,7 +1,8 @@
 // Devices that send by MQTT and HTTP: how it goes, and the parts of the view that ask for more.
 
 import { ago, at, element, figures, pairs, show, whole } from "./dom.js";
-import { openAdding } from "./ingest_add.js";
+import { knowBroker } from "./examples.js";
+import "./ingest_add.js";
 import { refreshIngestDevices } from "./ingest_devices.js";
 import { refreshRegistration } from "./registration.js";
 import { refreshRefused } from "./refused.js";
@@ -22,16 +23,15 @@ const REMEDIES = {
 
 const HOUR_MS = 3600000;
 
-let broker = "";
-
 export function showIngest({ mqtt, refused, ...told }) {
-  broker = mqtt.broker;
+  const heard = heardWithin(HOUR_MS);
+  knowBroker(mqtt.broker);
   const lost = Object.values(refused).reduce((sum, count) => sum + count, 0);
   show("ingest-figures", ...figures([
     ["messages a minute", whole.format(told.messages_per_minute)],
     ["accepted since the start", whole.format(told.accepted)],
     ["refused since the start", whole.format(lost)],
-    ["devices that sent in the last hour", whole.format(heardWithin(HOUR_MS))],
+    ["devices that sent in the last hour", heard === null ? "–" : whole.format(heard)],
     ["newest values that wait", whole.format(told.following)],
   ]));
   const known = [
@@ -55,6 +55,5 @@ export async function refreshIngest() {
 }
 
 export async function openIngest() {
-  openAdding(() => broker);
-  await Promise.all([refreshIngestDevices(), refreshRegistration(() => broker), refreshRefused(), refreshUsage()]);
+  await Promise.all([refreshIngestDevices(), refreshRegistration(), refreshRefused(), refreshUsage()]);
 }

@@ -1,13 +1,11 @@
 // Adds a device, and shows its token once.
 
 import { onSubmit } from "./actions.js";
+import { showToken } from "./device_token.js";
 import { tell } from "./dom.js";
-import { examples } from "./examples.js";
 import { refreshIngestDevices } from "./ingest_devices.js";
-import { showSecret } from "./secret.js";
 
 const form = document.getElementById("ingest-add");
-let broker = () => "";
 
 onSubmit(form, async (given) => {
   const body = { device_id: given.get("device_id").trim(), token: true };
@@ -18,11 +16,3 @@ onSubmit(form, async (given) => {
   showToken(device.device_id, token);
   await refreshIngestDevices();
 });
-
-export function showToken(deviceId, token) {
-  showSecret("ingest-secret", `The token of ${deviceId}`, "token", token, examples(broker(), deviceId, token));
-}
-
-export function openAdding(brokerNow) {
-  broker = brokerNow;
-}

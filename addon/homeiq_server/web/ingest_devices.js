@@ -1,8 +1,8 @@
 // The devices that send, page by page: how each is, what it said last, and whether it may go on.
 
 import { asked, button } from "./actions.js";
+import { showToken } from "./device_token.js";
 import { ago, ask, at, element, empty, mark, pairs, table, tell, value } from "./dom.js";
-import { showToken } from "./ingest_add.js";
 import { entry, isInUse, renew } from "./lists.js";
 import { isThere, newestStates } from "./states.js";
 

@@ -25,7 +25,7 @@ const VIEWS = {
   history: async () => {},
 };
 // What is drawn anew while it is looked at, and without disturbing who works in it.
-const FOLLOWED = { health: refreshHealth, ingest: () => refreshIngest(), alerts: () => refreshAlerts({ gently: true }) };
+const FOLLOWED = { health: refreshHealth, ingest: refreshIngest, alerts: refreshAlerts };
 
 let offered = null;
 let turns = 0;

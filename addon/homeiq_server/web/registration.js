@@ -9,17 +9,15 @@ import { showSecret } from "./secret.js";
 const PATH = "tenant/v1/tenant";
 const KEY = `${PATH}/provisioning-key`;
 
-let broker = () => "";
-
 async function makeKey() {
   const { provisioning_key: key } = await tell(KEY);
-  await refreshRegistration(broker);
-  showSecret("registration-secret", "The key for all devices", "key", key, examples(broker(), "my-first-device", key));
+  await refreshRegistration();
+  showSecret("registration-secret", "The key for all devices", "key", key, examples("my-first-device", key));
 }
 
 async function deleteKey() {
   await tell(KEY, {}, "DELETE");
-  await refreshRegistration(broker);
+  await refreshRegistration();
 }
 
 function choice({ auto_provision: isOn, has_provisioning_key: hasKey }) {
@@ -28,7 +26,7 @@ function choice({ auto_provision: isOn, has_provisioning_key: hasKey }) {
   box.addEventListener("change", async () => {
     try {
       await tell(PATH, { auto_provision: box.checked }, "PATCH");
-      await refreshRegistration(broker);
+      await refreshRegistration();
     } catch (err) {
       box.checked = !box.checked;
       fault.textContent = `That did not work: ${err.message}`;
@@ -45,8 +43,7 @@ function keyActions({ has_provisioning_key: hasKey }) {
   ];
 }
 
-export async function refreshRegistration(brokerNow) {
-  broker = brokerNow;
+export async function refreshRegistration() {
   const tenant = await ask(PATH);
   const told = tenant.has_provisioning_key
     ? "There is a key. A device shows it in place of a token of its own, and is added with its first message."

@@ -1,6 +1,7 @@
 // What is watched: the rules that alerts are made of.
 
 import { asked, button } from "./actions.js";
+import { refreshAlertLists } from "./alert_lists.js";
 import { KINDS, OPERATORS } from "./alert_words.js";
 import { ask, duration, element, empty, mark, pairs, tell, value } from "./dom.js";
 import { entry, isInUse, renew } from "./lists.js";
@@ -32,11 +33,11 @@ function row(rule) {
   const path = `tenant/v1/alert-rules/${rule.id}`;
   const change = async () => {
     await tell(path, { enabled: !rule.enabled }, "PATCH");
-    await refreshRules();
+    await Promise.all([refreshRules(), refreshAlertLists()]);
   };
   const remove = async () => {
     await tell(path, {}, "DELETE");
-    await refreshRules();
+    await Promise.all([refreshRules(), refreshAlertLists()]);
   };
   return entry(rule.id, [
     element("span", { class: "title" }, mark(rule.enabled ? LOOKS[rule.severity] : "idle"), rule.name),

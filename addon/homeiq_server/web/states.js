@@ -19,7 +19,8 @@ export async function newestStates() {
   return states;
 }
 
-export const heardWithin = (ms) => [...states.values()].filter(({ last_seen_at: seen }) => seen && Date.now() - Date.parse(seen) < ms).length;
+// How many devices were heard lately; null before anybody has asked.
+export const heardWithin = (ms) => (cursor === null ? null : [...states.values()].filter(({ last_seen_at: seen }) => seen && Date.now() - Date.parse(seen) < ms).length);
 export const metricNames = () => [...new Set([...states.values()].flatMap(({ metrics }) => Object.keys(metrics)))].sort();
 
 // Whether a device is there, as far as it has promised to say so; null when it has not.

@@ -26,6 +26,7 @@ from tests.postgres import Database, as_owner
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 NAIVE = cursor_of(("2026-11-18T11:06:40", UNKNOWN))
+ANTIQUE = cursor_of(("0001-01-01T00:00:00+14:00", UNKNOWN))
 ACTIONS = ("mute", "unmute", "acknowledge", "unacknowledge")
 
 
@@ -221,6 +222,7 @@ REFUSED: Mapping[str, tuple[str, Json, str]] = {
     "a cursor that is none": ("findings", {"cursor": "!"}, "cursor"),
     "a cursor of devices": ("findings", {"cursor": "WyJhIiwiYiJd"}, "cursor"),
     "a cursor of a time without its zone": ("findings", {"cursor": NAIVE}, "cursor"),
+    "a cursor of a time before all times": ("findings", {"cursor": ANTIQUE}, "cursor"),
     "a cursor of changes that is no number": ("finding-changes", {"after": "x"}, "after"),
     "a cursor of changes that is negative": ("finding-changes", {"after": -1}, "after"),
     "a cursor of changes without end": ("finding-changes", {"after": 2**63}, "after"),

@@ -227,6 +227,47 @@ async def test_while_the_store_is_down_known_devices_go_on_and_others_wait(acme:
     assert reasons(await acme.gate.take([first("new")])) == ["accepted"]
 
 
+async def test_who_waits_for_the_store_keeps_nobody_waiting_who_came_with_him(acme: Node) -> None:
+    await acme.gate.take([of()])
+    told: list[int] = []
+    async with acme.store.tenant(ACME) as conn:
+        await conn.execute("SELECT FROM subscriptions WHERE tenant_id = 'acme' FOR UPDATE")
+        taking = asyncio.create_task(acme.gate.take_each([first("new"), of(), of(body=b"{"), of()], told.extend))
+        await until(lambda: len(told) == 3)
+        assert acme.queue.counted.received == 4
+        assert not taking.done()
+    assert reasons(await taking) == ["accepted", "accepted", "INVALID_JSON", "accepted"]
+    assert sorted(told) == [0, 1, 2, 3]
+
+
+async def test_nobody_is_told_that_something_is_kept_that_is_not(acme: Node) -> None:
+    await acme.gate.take([of()])
+    acme.queue.is_full = True
+    told: list[int] = []
+    assert reasons(await acme.gate.take_each([of(), of(body=b"{")], told.extend)) == ["later", "later"]
+    assert told == []
+
+
+async def test_a_fault_is_told_when_it_is_known_of_all_others_whether_they_are_kept(
+    acme: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await acme.gate.take([of()])
+
+    async def fail(*_: object) -> None:
+        raise ValueError("of our own")
+
+    monkeypatch.setattr(acme.gate._decisions, "settle", fail)
+    acme.queue.may_go_on.clear()
+    told: list[int] = []
+    taking = asyncio.create_task(acme.gate.take_each([first("new"), of()], told.extend))
+    await until(lambda: len(acme.queue.intakes) == 2)
+    assert not taking.done()
+    acme.queue.may_go_on.set()
+    with pytest.raises(ValueError, match="of our own"):
+        await taking
+    assert told == [1]
+
+
 async def test_while_the_quarantine_is_down_good_messages_go_on_and_bad_ones_wait(
     acme: Node, database: Database
 ) -> None:

@@ -52,6 +52,13 @@ async def test_a_route_tells_of_what_passes_all_its_lists(pool: Pool, wanted: di
     assert await tell(pool, change()) == told
 
 
+@pytest.mark.parametrize("name", ["opened", "raised", "acknowledged", "unacknowledged", "cleared"])
+@pytest.mark.parametrize("deliver_on", [["opened"], ["cleared"], ["opened", "cleared"], ["raised", "unacknowledged"]])
+async def test_a_route_tells_of_the_changes_that_it_names_alone(pool: Pool, deliver_on: list[str], name: str) -> None:
+    await add_route(pool, await add_integration(pool), deliver_on=deliver_on)
+    assert await tell(pool, change(change=name)) == (name in deliver_on)
+
+
 async def test_an_alert_about_no_device_passes_no_list_of_devices(pool: Pool) -> None:
     integration = await add_integration(pool)
     await add_route(pool, integration, device_ids=["*"])

@@ -4,13 +4,17 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
 from homeiq_server.errors import Misconfigured
+from homeiq_server.store import checkpoints, finding_actions, findings, health, hours
 from homeiq_server.store.migrate import Migration, migrate, shipped
-from homeiq_server.store.pool import Conn
-from tests.postgres import Cluster, Database, as_owner
+from homeiq_server.store.pool import Conn, Pool
+from homeiq_server.store.provisioning import NewDevice, provision
+from tests.integration.store.rows import AT_US, SOURCE, condition, device, entity, home, hour, tell, unwell
+from tests.postgres import Cluster, Database, as_owner, open_pool
 
 _APP = "homeiq"
 
@@ -119,6 +123,54 @@ async def test_an_upgrade_step_by_step_ends_where_a_fresh_start_does(cluster: Cl
                 assert await migrate(owner, app_role=_APP, migrations=files[:count]) == 1
             assert await _catalogue(owner) == at_once
     assert {"columns", "constraints", "indexes", "policies", "functions", "rights"} == {kind for kind, *_ in at_once}
+
+
+async def test_an_update_keeps_every_row_and_lets_the_home_s_devices_send(cluster: Cluster) -> None:
+    async with cluster.database(migrated=False) as older:
+        async with as_owner(older) as owner:
+            await migrate(owner, app_role=_APP, migrations=shipped()[:1])
+        async with open_pool(older) as pool:
+            await _live_in(pool)
+        async with as_owner(older) as owner:
+            before = await _rows(owner)
+            assert {
+                "areas",
+                "devices",
+                "entities",
+                "device_health",
+                "findings",
+                "mutes",
+                "entity_hours",
+                "insight_state",
+            } <= before.keys()
+            await migrate(owner, app_role=_APP)
+            after = await _rows(owner)
+            for table, rows in before.items():
+                kept = [{name: row[name] for name in rows[0]} for row in after[table]]
+                assert [row for row in kept if row["tenant_id"] == "home"] == rows, table
+        async with open_pool(older) as pool, pool.tenant("home") as connection:
+            done = await provision(connection, "home", [NewDevice(device_id="meter", site_id="home")])
+            assert done.new == {"meter"}
+
+
+async def _live_in(pool: Pool) -> None:
+    """Let a home have something in the tables of the first release."""
+    await tell(pool, home(device(), entity()))
+    async with pool.tenant("home") as connection:
+        await findings.reconcile(connection, "home", SOURCE, [condition()], at_us=AT_US, settled=True, evaluated=None)
+        finding = await connection.fetchval("SELECT id FROM findings")
+        await finding_actions.mute(connection, "home", str(finding), None)
+        await health.save(connection, "home", AT_US, {"lamp": unwell()})
+        await hours.add(connection, "home", SOURCE, [hour(1.0, 2.0)])
+        await checkpoints.save(connection, "home", SOURCE, [("a", b"1")])
+
+
+async def _rows(owner: Conn) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every table of tenants that has any."""
+    found = await owner.fetch("SELECT table_name FROM information_schema.columns WHERE column_name = 'tenant_id'")
+    asked = "SELECT to_jsonb(t) AS row FROM {} t ORDER BY to_jsonb(t)::text"
+    rows = {table: [row for (row,) in await owner.fetch(asked.format(table))] for (table,) in found}
+    return {table: each for table, each in rows.items() if each}
 
 
 async def _catalogue(owner: Conn) -> list[tuple[str, ...]]:

@@ -60,6 +60,10 @@ class Home:
 
         await eventually(is_known)
 
+    async def has_counted(self) -> bool:
+        """Tell whether what was sent stands in the usage, which takes seconds."""
+        return bool((await self.asked("usage"))["total"]["refused"])
+
     async def has_alert(self) -> bool:
         """Tell whether an alert is open."""
         return bool((await self.asked("alerts?state=open"))["alerts"])

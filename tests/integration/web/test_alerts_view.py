@@ -22,9 +22,7 @@ async def _confirm(page: Page, name: str) -> None:
 async def alerted(home: Home) -> Home:
     """A home with an open alert, which could not be told."""
     await home.made("alert-rules", name=HOSTILE, kind="THRESHOLD", metric="temperature", operator="GT", threshold=30)
-    place = await home.made(
-        "integrations", name=HOSTILE, kind="webhook", config={"url": "http://127.0.0.1:9/hook"}
-    )
+    place = await home.made("integrations", name=HOSTILE, kind="webhook", config={"url": "http://127.0.0.1:9/hook"})
     await home.made("routes", integration_id=place["id"], name="all")
     await home.measured("oven", await home.device("oven", name=HOSTILE), temperature=31)
     await eventually(home.has_alert)
@@ -47,7 +45,7 @@ async def test_it_opens_without_complaints_barriers_and_overhang_unfolded_too(
             for folded in reversed(await page.locator("main#alerts details:not([open]) > summary").all()):
                 if await folded.is_visible():
                     await folded.click()
-            await page.get_by_label("Watch", exact=True).select_option(kind)
+            await page.locator("#rule-form").get_by_label("Watch").select_option(kind)
             assert await opened.barriers() == []
             assert await opened.overhang() == 0
         assert opened.complaints == []
@@ -69,9 +67,9 @@ async def test_a_rule_made_by_the_form_opens_an_alert(home: Home) -> None:
         page, form = opened.page, opened.page.locator("#rule-form")
         await page.get_by_text("Add a rule", exact=True).click()
         await expect(page.locator("#metric-names option")).to_have_count(1)
-        await form.get_by_label("Name").fill("Too warm")
+        await form.get_by_label("Name", exact=True).fill("Too warm")
         await form.get_by_label("Severity").select_option("4")
-        await form.get_by_label("Value").fill("temperature")
+        await form.get_by_role("combobox", name="Value", exact=True).fill("temperature")
         await form.get_by_label("Limit").fill("30")
         await form.get_by_role("button", name="Add the rule").click()
         await expect(page.locator("#rules summary")).to_contain_text("Too warm temperature above 30")
@@ -88,13 +86,13 @@ async def test_the_form_makes_rules_of_the_other_kinds_too(home: Home) -> None:
         await page.get_by_text("Add a rule", exact=True).click()
         for kind, name in (("NO_TELEMETRY", "Silent"), ("NO_HEARTBEAT", "Gone")):
             await form.get_by_label("Watch").select_option(kind)
-            await form.get_by_label("Name").fill(name)
+            await form.get_by_label("Name", exact=True).fill(name)
             await form.get_by_label("For", exact=True).fill("2")
             await form.get_by_label("Unit").select_option("hours")
             await form.get_by_role("button", name="Add the rule").click()
             await expect(page.locator("#rules summary", has_text=name)).to_be_visible()
         await form.get_by_label("Watch").select_option("INSIGHT")
-        await form.get_by_label("Name").fill("Batteries")
+        await form.get_by_label("Name", exact=True).fill("Batteries")
         await form.get_by_label("battery").check()
         await form.get_by_role("button", name="Add the rule").click()
         await expect(page.locator("#rules summary", has_text="Batteries battery")).to_be_visible()
@@ -117,7 +115,7 @@ async def test_an_alert_is_acknowledged_silenced_and_cleared(alerted: Home) -> N
         await expect(alert).not_to_contain_text("nobody is told until")
         await alert.get_by_role("button", name="Clear").click()
         await expect(page.locator("#open-alerts")).to_contain_text("None:")
-        await expect(page.locator("#past-alerts summary")).to_have_count(1)
+        await expect(page.locator("#past-alerts > details")).to_have_count(1)
         assert opened.complaints == []
 
 
@@ -140,7 +138,7 @@ async def test_a_place_is_added_with_its_route_tested_switched_off_and_deleted(h
         places = page.locator("#destinations tbody tr")
         await page.get_by_text("Add a place", exact=True).click()
         await form.get_by_label("Send by").select_option("mqtt")
-        await form.get_by_label("Name").fill("Broker")
+        await form.get_by_label("Name", exact=True).fill("Broker")
         await form.get_by_label("low").check()
         await form.get_by_role("button", name="Add the place").click()
         await expect(places).to_contain_text(["critical, high, medium, low"])
@@ -159,8 +157,8 @@ async def test_the_secret_of_a_webhook_is_shown_once_and_a_test_that_fails_tells
     async with browsing(f"{home.page}/#alerts") as opened:
         page, form = opened.page, opened.page.locator("#destination-form")
         await page.get_by_text("Add a place", exact=True).click()
-        await form.get_by_label("Name").fill("Hook")
-        await form.get_by_label("Address").fill("http://127.0.0.1:9/hook")
+        await form.get_by_label("Name", exact=True).fill("Hook")
+        await form.get_by_label("Address", exact=True).fill("http://127.0.0.1:9/hook")
         await form.get_by_role("button", name="Add the place").click()
         await expect(page.locator("#destination-secret code")).to_contain_text("whsec_")
         assert await opened.barriers() == []

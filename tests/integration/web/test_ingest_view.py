@@ -2,12 +2,14 @@
 
 import re
 from http import HTTPStatus
+from typing import Literal
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.integration.web.browser import browsing, program
 from tests.integration.web.sending import Home
+from tests.unit.homeiq_server.server_builders import eventually
 
 pytestmark = pytest.mark.skipif(program() is None, reason="there is no Chromium here: install the package chromium")
 
@@ -25,15 +27,16 @@ async def full(home: Home) -> Home:
     token = await home.device("hostile", name=HOSTILE)
     await home.measured("hostile", token, mode=HOSTILE)
     await home.sent("hostile", token, HOSTILE.encode())
-    await home.sent("hostile", token, {"metrics": {HOSTILE: 1}})
+    await home.measured("hostile", token, **{HOSTILE: 1})
+    await eventually(home.has_counted)
     return home
 
 
 @pytest.mark.parametrize(("width", "colors"), [(1_000, "light"), (360, "dark")])
 async def test_it_opens_without_complaints_barriers_and_overhang_unfolded_too(
-    full: Home, width: int, colors: str
+    full: Home, width: int, colors: Literal["light", "dark"]
 ) -> None:
-    async with browsing(f"{full.page}/#ingest", width=width, colors="dark" if colors == "dark" else "light") as opened:
+    async with browsing(f"{full.page}/#ingest", width=width, colors=colors) as opened:
         page = opened.page
         await expect(page.locator("#ingest-devices details")).to_have_count(2)
         await expect(page.locator("#usage svg")).to_be_visible()
@@ -53,7 +56,7 @@ async def test_names_values_and_refused_messages_are_shown_as_text_never_as_mark
         await page.locator("#refused summary", has_text="is no JSON").click()
         await expect(page.locator("#refused pre")).to_contain_text(HOSTILE)
         await page.locator("#ingest-devices summary", has_text=HOSTILE).click()
-        await expect(page.locator("#ingest-devices table")).to_contain_text(HOSTILE)
+        await expect(page.locator("#ingest-devices details[open] table")).to_contain_text(HOSTILE)
         assert await page.locator("img").count() == 0
         assert opened.complaints == []
 
@@ -63,7 +66,7 @@ async def test_an_empty_home_is_told_what_to_do_first_and_the_token_of_a_new_dev
         page = opened.page
         await page.get_by_text("No device sends yet. Add one above").wait_for()
         await page.get_by_label("Id", exact=True).fill("porch-lamp")
-        await page.get_by_label("Name", exact=True).fill("Porch lamp")
+        await page.locator("#ingest-add").get_by_label("Name", exact=True).fill("Porch lamp")
         await page.get_by_role("button", name="Add the device").click()
         await expect(page.get_by_role("heading", name="The token of porch-lamp")).to_be_focused()
         token = await page.locator("#ingest-secret code").first.inner_text()

@@ -116,10 +116,10 @@ async def test_a_finding_is_muted_found_among_the_muted_and_unmuted(server: Clie
         await page.get_by_role("heading", name="Kitchen window: the battery ends soon").wait_for()
         await page.get_by_role("button", name="Mute", exact=True).click()
         await page.get_by_text("Nothing: every device does what it should").wait_for()
-        await page.get_by_label("Show").select_option("muted")
+        await page.locator("#findings-filter").get_by_label("Show").select_option("muted")
         await page.get_by_role("button", name="Unmute").click()
         await page.get_by_text("Nothing is muted.").wait_for()
-        await page.get_by_label("Show").select_option("open")
+        await page.locator("#findings-filter").get_by_label("Show").select_option("open")
         await page.get_by_role("button", name="Seen", exact=True).click()
         await page.get_by_role("button", name="Not seen yet").wait_for()
 
@@ -137,9 +137,9 @@ async def test_devices_are_filtered_and_more_of_them_shown_on_demand(server: Cli
         page, rows = opened.page, opened.page.locator("#devices-list tbody tr")
         await page.get_by_role("button", name="Show more").click()
         await expect(rows).to_have_count(63)
-        await page.get_by_label("Search").fill("window")
+        await page.locator("#devices-filter").get_by_label("Search").fill("window")
         await expect(rows).to_have_text([re.compile("^Kitchen window")])
-        await page.get_by_label("Search").fill("")
+        await page.locator("#devices-filter").get_by_label("Search").fill("")
         await expect(rows).to_have_count(60)
         await page.get_by_label("Integration").select_option("zha")
         await expect(rows).to_have_count(2)
@@ -187,9 +187,7 @@ async def test_without_ingest_nothing_of_it_is_shown(server: Client) -> None:
 async def test_without_its_database_a_view_says_so_in_words(tmp_path: Path, view: str) -> None:
     nowhere = Secret("postgresql://homeiq:secret@127.0.0.1:9/homeiq")
     broker = "mqtt://127.0.0.1:9"
-    chosen = options(
-        tmp_path / "data", store=True, ingest=True, history=False, mqtt_url=broker, database_url=nowhere
-    )
+    chosen = options(tmp_path / "data", store=True, ingest=True, history=False, mqtt_url=broker, database_url=nowhere)
     async with serving(chosen) as client, browsing(f"{client.page}/#{view}") as opened:
         await expect(opened.page.get_by_role("alert")).to_contain_text("This cannot be shown")
 

@@ -10,12 +10,12 @@ ROOT = Path(__file__).resolve().parents[3]
 FINDINGS = tomllib.loads((ROOT / "tests" / "findings.toml").read_text())
 
 # The rows of the list of findings that must be closed by now, by their numbers there.
-ROWS = [*range(1, 54), 57, 58, *range(70, 76), *range(77, 84)]
+ROWS = [*range(1, 54), *range(57, 76), *range(77, 84)]
 EXPECTED = [
     *(f"row-{n}" for n in ROWS),
-    *(f"trap-{n}" for n in range(1, 7)),
-    *(f"defect-{n}" for n in range(1, 4)),
-    *(f"struggle-{n}" for n in (2, 6, 7, 8, 9, 13)),
+    *(f"trap-{n}" for n in range(1, 16)),
+    *(f"defect-{n}" for n in range(1, 12)),
+    *(f"struggle-{n}" for n in (2, 6, 7, 8, 9, *range(13, 24))),
 ]
 
 

@@ -1,10 +1,10 @@
 """``/tenant/v1/alert-rules``: what alerts are made of."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID
 
-from msgspec import UNSET, Meta, structs
+from msgspec import UNSET, structs
 
 from homeiq_server.api.cursor import cursor_of, read_cursor
 from homeiq_server.errors import Conflict, NotFound, Outdated
@@ -15,11 +15,10 @@ from homeiq_server.store.pool import Conn
 from .alert_rule_shape import NewRule, Rule, RuleChange, RulePage, RuleQuery, check
 from .caller import Scope
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
+from .times import Moment, checked
 
 MOST_RULES: Final = 500
 """Of one tenant."""
-
-type _Moment = Annotated[datetime, Meta(tz=True)]
 
 _BASE: Final = "/tenant/v1/alert-rules"
 _TAG: Final = "Alert rules"
@@ -28,7 +27,8 @@ _JUDGED: Final = ("metric", "operator", "threshold")
 
 async def get_rules(call: Call[RuleQuery, NoBody]) -> Reply:
     """Answer a page of rules."""
-    after = read_cursor(call.query.cursor, tuple[_Moment, UUID])
+    key = read_cursor(call.query.cursor, tuple[Moment, UUID])
+    after = key and (checked(key[0], field="cursor"), key[1])
     async with call.conn() as conn:
         rules = await alert_rules.page(conn, call.tenant_id, after, limit=call.query.limit + 1)
     shown = rules[: call.query.limit]

@@ -20,8 +20,8 @@ from .alert_shape import Alert, AlertChanges, AlertPage, Hour, Trend, alert_of, 
 from .caller import Scope
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 from .polling import WaitS, until_news
+from .times import Moment, checked
 
-type _Moment = Annotated[datetime, Meta(tz=True)]
 type _Cursor = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 _BASE: Final = "/tenant/v1/alerts"
@@ -56,7 +56,7 @@ class TrendQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Silence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Until when nothing is delivered of it; null ends that."""
 
-    until: _Moment | None
+    until: Moment | None
 
 
 class _Action(Protocol):
@@ -68,12 +68,13 @@ class _Action(Protocol):
 async def get_alerts(call: Call[AlertQuery, NoBody]) -> Reply:
     """Answer a page of alerts, newest first."""
     query = call.query
+    before = read_cursor(query.cursor, tuple[Moment, _Cursor])
     wanted = Wanted(
         state=None if query.state == "all" else query.state,
         severity=query.severity,
         device_id=query.device,
         rule_id=query.rule,
-        before=read_cursor(query.cursor, tuple[_Moment, _Cursor]),
+        before=before and (checked(before[0], field="cursor"), before[1]),
     )
     async with call.conn() as conn:
         rows = await alert_pages.page(conn, call.tenant_id, wanted, limit=query.limit + 1)
@@ -98,8 +99,9 @@ async def get_trend(call: Call[TrendQuery, NoBody]) -> Reply:
 
 async def post_silence(call: Call[NoQuery, Silence]) -> Reply:
     """Deliver nothing of it, nor of the next ones of its cause, until then."""
+    until = None if call.body.until is None else checked(call.body.until, field="until")
     async with call.conn() as conn:
-        return _answer(await alert_actions.silence(conn, call.tenant_id, call.number(), call.body.until))
+        return _answer(await alert_actions.silence(conn, call.tenant_id, call.number(), until))
 
 
 def _acts(name: str, summary: str, action: _Action, waking: Waking) -> AnyOperation:

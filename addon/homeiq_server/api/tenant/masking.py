@@ -25,6 +25,11 @@ class Shown(NamedTuple):
     encoding: Encoding
 
 
+def shown_name(name: str) -> str:
+    """Return a topic, or a part of one, with ``***`` for what looks like a token: somebody put it there by mistake."""
+    return _BY_FORM.sub(b"***", name.encode()).decode()
+
+
 def shown(payload: bytes, *, is_whole: bool) -> Shown:
     """Return a payload with ``***`` for what looks like a token; the last character of a part may be left out."""
     masked = _BY_FORM.sub(b"***", _BY_NAME.sub(rb'\1"***"', payload))

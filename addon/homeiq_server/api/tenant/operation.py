@@ -14,7 +14,7 @@ from homeiq_server.store.pool import Conn, Workers
 from .caller import Caller, Scope
 
 type Method = Literal["GET", "POST", "PATCH", "DELETE"]
-type IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+type IdempotencyKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 
 _LARGEST_ID: Final = 2**63 - 1
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from homeiq_server.api.parameters import CursorText, PageSize, Words
 from homeiq_server.ingest.message import Reason, Transport
 
-from .masking import Encoding, shown
+from .masking import Encoding, shown, shown_name
 
 type State = Literal["new", "replayed", "discarded"]
 type _RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -33,7 +33,7 @@ class RefusedMessage(Struct, frozen=True, kw_only=True):
 
     Attributes:
         received_at: When it came.
-        topic: As it came by MQTT; of HTTP made of its address.
+        topic: As it came by MQTT; of HTTP made of its address; tokens in it as in the payload.
         device_id: As the topic says; null when it could not be read.
         reason: Why it was refused, the last time that it was tried.
         payload: Tokens in it are shown as ``***``; a list shows the first 2048 bytes.
@@ -134,8 +134,8 @@ def message_of(row: Record) -> RefusedMessage:
         id=row["id"],
         received_at=row["received_at"],
         transport=row["transport"],
-        topic=row["topic"],
-        device_id=row["device_id"],
+        topic=shown_name(row["topic"]),
+        device_id=row["device_id"] and shown_name(row["device_id"]),
         reason=row["reason"],
         detail=row["detail"],
         payload=text,

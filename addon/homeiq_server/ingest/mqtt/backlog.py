@@ -31,6 +31,7 @@ class Backlog:
         self._silent_looks = 0
         self._echoes: dict[bytes, float] = {}
         self._sent_at: float | None = None
+        self._may_echo = True
 
     @property
     def is_on(self) -> bool:
@@ -77,11 +78,15 @@ class Backlog:
         if is_silent or self._spent_s + now - self._began >= MOST_S:
             self.end()
             return None
-        if self._sent_at is not None and now - self._sent_at < _SOON_S:
+        if not self._may_echo or (self._sent_at is not None and now - self._sent_at < _SOON_S):
             return None
         echo = secrets.token_bytes(12).hex().encode()
         self._echoes[echo] = self._sent_at = now
         return echo
+
+    def forgo_echoes(self) -> None:
+        """Ask for no echo any more: the broker does not allow them."""
+        self._may_echo = False
 
     def returned(self, echo: bytes) -> None:
         """Note that an echo came back; one that nobody knows is of a connection before this."""

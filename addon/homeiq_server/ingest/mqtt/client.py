@@ -16,9 +16,8 @@ import asyncio
 import inspect
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
 
 from gmqtt import Client, Subscription  # type: ignore[import-untyped]
 from gmqtt.mqtt.constants import MQTTv50, MQTTv311  # type: ignore[import-untyped]
@@ -28,6 +27,7 @@ from homeiq_server.errors import Misconfigured, RetryLater
 
 from .answers import LEAST_REFUSAL, NotAccepted, VersionRefused, end_of, refusal_of, token_of
 from .broker import Broker
+from .came import Came, OnMessage, Wanted
 from .corked import Corked
 from .publishing import Unacknowledged
 
@@ -45,45 +45,6 @@ _GRACE_S: Final = 0.5
 _CLOSE_S: Final = 1.0
 
 
-@dataclass(slots=True)
-class Came:
-    """A message as it came. Not in repr: token and payload.
-
-    Attributes:
-        token: Shown beside the payload.
-        again: The broker would send it again, were it not acknowledged.
-        sent_before: The broker had sent it over an earlier connection.
-        retained: The broker had kept it for those who subscribe.
-    """
-
-    topic: str
-    payload: bytes = field(repr=False)
-    token: str | None = field(repr=False)
-    again: bool
-    sent_before: bool
-    retained: bool
-
-
-class OnMessage(Protocol):
-    """Is told of each message; returns what ends with 0 when it may be acknowledged."""
-
-    def __call__(self, came: Came) -> asyncio.Future[int]:
-        """Must not raise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A subscription.
-
-    Attributes:
-        topic_filter: What is subscribed to, at QoS 1.
-        retained: Whether the message that a topic retains is wanted too.
-    """
-
-    topic_filter: str
-    retained: bool
-
-
 class Connection:
     """A connection to a broker; opened once, closed once.
 
@@ -92,13 +53,14 @@ class Connection:
         why_lost: What ended it, or None while it is there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - who is spoken to, as whom, and who is told
         self,
         broker: Broker,
         *,
         client_id: str,
         version: str,
         window: int,
+        on_known: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
         """Prepare it; the broker keeps subscriptions and messages for a week while we are away.
@@ -108,10 +70,12 @@ class Connection:
             client_id: ASCII; the broker knows the session by it.
             version: A key of `PROTOCOLS`.
             window: How many unacknowledged messages the broker of MQTT 5 is asked to send at most.
+            on_known: Told when the broker has accepted us and had kept our session; before any message comes.
             on_lost: Told once, when the connection ends by itself.
         """
         self._broker = broker
         self._version = version
+        self._on_known = on_known
         self._on_lost = on_lost
         self._unacknowledged = Unacknowledged()
         self._lost = asyncio.Event()
@@ -131,6 +95,7 @@ class Connection:
         client.set_config({"reconnect_retries": -2})
         if broker.username is not None:
             client.set_auth_credentials(broker.username, broker.password and broker.password.reveal())
+        client.on_connect = self._accepted
         client.on_message = self._message
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
@@ -241,8 +206,9 @@ class Connection:
         connection = self._client._connection  # noqa: SLF001
         return None if connection is None else connection._transport  # noqa: SLF001
 
-    async def _unless_lost[T](self, work: Awaitable[T], what: str) -> T:
-        doing, lost = asyncio.ensure_future(work), asyncio.ensure_future(self._lost.wait())
+    async def _unless_lost[T](self, work: Coroutine[Any, Any, T] | asyncio.Future[T], what: str) -> T:
+        doing = work if isinstance(work, asyncio.Future) else asyncio.create_task(work, name=f"mqtt: {what}")
+        lost = asyncio.create_task(self._lost.wait(), name="mqtt: lost")
         try:
             await asyncio.wait((doing, lost), timeout=_ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
             if not doing.done() and lost.done():
@@ -257,6 +223,10 @@ class Connection:
             await asyncio.wait((doing, lost))
             if not doing.cancelled():
                 doing.exception()  # told above, unless we were cancelled meanwhile
+
+    def _accepted(self, _: object, had_session: int, __: int, ___: object) -> None:
+        if had_session:
+            self._on_known()
 
     @inspect.markcoroutinefunction
     def _message(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from homeiq_server.ingest.message import Inbound
 
 from . import filters
-from .client import Came
+from .backlog import Backlog
+from .came import Came
 from .reception import Key, Reception, key_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,9 +29,17 @@ class Dispatch:
         faults: How many times a handler failed.
     """
 
-    def __init__(self, other: Mapping[str, Handler]) -> None:
-        """Know the handlers of other topics, by filter."""
+    def __init__(self, other: Mapping[str, Handler], backlog: Backlog, *, echo_topic: str) -> None:
+        """Begin.
+
+        Args:
+            other: The handlers of other topics, by filter.
+            backlog: Is told of each message, and knows whether it had waited.
+            echo_topic: Of messages to ourselves, which are not counted.
+        """
         self._other = dict(other)
+        self._backlog = backlog
+        self._echo_topic = echo_topic
         self._known: Counter[Key] = Counter()
         self.received = self.retained = self.strays = self.faults = 0
 
@@ -45,6 +54,9 @@ class Dispatch:
 
     def tell(self, reception: Reception, came: Came) -> asyncio.Future[int]:
         """Tell whom it concerns; return what ends with 0 when the message may be acknowledged. Never raises."""
+        if came.topic == self._echo_topic:
+            self._backlog.returned(came.payload)
+            return _done()
         self.received += 1
         if not filters.is_of_devices(came.topic):
             self._tell_other(came)
@@ -58,6 +70,7 @@ class Dispatch:
             payload=came.payload,
             token=came.token,
             received_us=time.time_ns() // 1_000,
+            late=self._backlog.came(reception.held) or came.sent_before,
         )
         if came.sent_before and self._is_known(message):
             return _done()

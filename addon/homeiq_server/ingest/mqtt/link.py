@@ -6,9 +6,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 from homeiq_server.errors import Misconfigured, RetryLater
 from homeiq_server.options import Options
@@ -16,17 +15,20 @@ from homeiq_server.status.shape import MqttStatus
 
 from . import filters
 from .answers import NotAccepted, VersionRefused
+from .backlog import Backlog
 from .broker import Broker, broker_of
-from .client import Connection, Wanted
+from .came import Wanted
+from .client import Connection
+from .condition import Condition
 from .dispatch import Dispatch, Handler
-from .reception import MOST_MESSAGES, Reception, Take
+from .reception import Reception, Take
+from .watch import Watch
+from .window import MOST_MESSAGES
 
 _LOGGER = logging.getLogger(__name__)
 
 # A broker of 3.1.1 sends few before it waits for us: gathering would only keep it waiting.
 _GATHER_S: Final = {"5": 0.05}
-_DEADLINE_S: Final = 60.0
-_LOOK_S: Final = 1.0
 _FINISH_S: Final = 5.0
 _LAST_S: Final = 0.8
 _FIRST_PAUSE_S: Final = 1.0
@@ -41,11 +43,7 @@ _NOTHING: Final[Mapping[str, Handler]] = {}
 
 
 class MqttLink:
-    """One link for the life of the server, over as many connections as it takes.
-
-    Attributes:
-        lost: Messages of QoS 0 that came, but could not be kept before their connection ended.
-    """
+    """One link for the life of the server, over as many connections as it takes."""
 
     def __init__(
         self,
@@ -61,7 +59,7 @@ class MqttLink:
         Args:
             options: ``mqtt_url`` comes before ``broker``.
             client_id: The same at each start, and of no other server; ASCII.
-            take: Returns once messages are kept for good; `RetryLater` when they cannot be now.
+            take: Returns once messages are kept for good, or cannot be now.
             broker: Looks for a broker that the options do not tell of; asked before each connection.
             other: By topic filter: who is told of topic, payload, and whether the broker had retained it. What comes
                 is acknowledged at once. Filters must not overlap.
@@ -70,7 +68,9 @@ class MqttLink:
         self._client_id = client_id
         self._take = take
         self._look_for_broker = broker
-        self._dispatch = Dispatch(other)
+        self._echo_topic = f"homeiq/{client_id}/echo"
+        self._backlog = Backlog()
+        self._dispatch = Dispatch(other, self._backlog, echo_topic=self._echo_topic)
         self._connection: Connection | None = None
         self._reception: Reception | None = None
         self._is_stopping = False
@@ -79,37 +79,27 @@ class MqttLink:
         self._warned_of_tls = False
         self._unaccepted = 0
         self._speaks_5 = ""
-        self._state: Literal["off", "connecting", "connected", "refused"] = "off"
-        self._address = ""
-        self._protocol: str | None = None
-        self._error: str | None = None
-        self._connected_since: datetime | None = None
+        self._condition = Condition()
         self._forced_reconnects = self._publishing = 0
-        self.lost = self._faults = 0
+        self._lost = self._faults = 0
 
     def status(self) -> MqttStatus:
         """Return how it is now."""
         return MqttStatus(
-            state=self._state,
-            broker=self._address,
-            protocol=self._protocol,
-            error=self._error,
-            connected_since=self._connected_since,
+            state=self._condition.state,
+            broker=self._condition.address,
+            protocol=self._condition.protocol,
+            error=self._condition.error,
+            connected_since=self._condition.connected_since,
             received=self._dispatch.received,
             held=self._reception.held if self._reception else 0,
             forced_reconnects=self._forced_reconnects,
             publishing=self._publishing,
+            retained=self._dispatch.retained,
+            strays=self._dispatch.strays,
+            lost=self._lost,
+            catching_up=self._backlog.is_on,
         )
-
-    @property
-    def retained(self) -> int:
-        """Messages of devices that were ignored because the broker had only retained them."""
-        return self._dispatch.retained
-
-    @property
-    def strays(self) -> int:
-        """Messages that no subscription of ours asks for any more, and were dropped."""
-        return self._dispatch.strays
 
     @property
     def faults(self) -> int:
@@ -127,27 +117,27 @@ class MqttLink:
         while not self._is_stopping:
             try:
                 if (broker := await self._broker()) is None:
-                    self._state, self._address, self._error = "off", "", None
+                    self._condition.turn_off()
                     await self._rest(_NO_BROKER_PAUSE_S)
                     continue
                 lasted_s = await self._once(broker)
                 failures = 0 if lasted_s >= _STABLE_S else failures + 1
             except Misconfigured as err:
-                self._fail("refused", err)
+                self._condition.fail("refused", err)
                 await self._rest(_REFUSED_PAUSE_S)
                 continue
             except RetryLater as err:
-                self._fail("connecting", err)
+                self._condition.fail("connecting", err)
                 failures += 1
             except Exception as err:
                 # One link serves all devices: it outlives what nobody foresaw of a broker.
                 _LOGGER.exception("the link to the MQTT broker failed")
-                self._fail("connecting", err)
+                self._condition.fail("connecting", err)
                 self._faults += 1
                 failures += 1
             longest = min(_FIRST_PAUSE_S * 2 ** min(failures, 16), _LONGEST_PAUSE_S)
             await self._rest(random.uniform(_FIRST_PAUSE_S, longest))  # noqa: S311 - to spread load, not a secret
-        self._state = "off"
+        self._condition.state = "off"
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Return when the broker has acknowledged the message; of QoS 0, when it is on its way.
@@ -185,9 +175,7 @@ class MqttLink:
 
     async def _once(self, broker: Broker) -> float:
         """Connect, serve until the connection ends, and return for how many seconds it lasted."""
-        self._address = broker.address
-        if self._state != "refused":
-            self._state = "connecting"
+        self._condition.try_to(broker)
         try:
             return await self._serve(broker, "5")
         except VersionRefused as err:
@@ -205,6 +193,7 @@ class MqttLink:
             client_id=self._client_id,
             version=version,
             window=MOST_MESSAGES,
+            on_known=partial(self._backlog.begin, MOST_MESSAGES),
             on_lost=self._wake.set,
         )
         self._reception = reception = Reception(
@@ -218,14 +207,17 @@ class MqttLink:
             await self._subscribe(connection)
             self._connected(connection, version)
             began = time.monotonic()
-            why = await self._watch(connection, reception)
-            self._connection, self._connected_since = None, None
+            watch = Watch(connection, reception, self._backlog, echo_topic=self._echo_topic, wake=self._wake)
+            why = await watch.until_end(lambda: self._is_stopping)
+            self._forced_reconnects += watch.forced
+            self._connection = self._condition.connected_since = None
             await self._finish(connection, reception)
             if not self._is_stopping:
-                self._fail("connecting", RetryLater(why))
+                self._condition.fail("connecting", RetryLater(why))
             return time.monotonic() - began
         finally:
-            self._connection, self._connected_since = None, None
+            self._connection = self._condition.connected_since = None
+            self._backlog.end()
             taking.cancel()
             await connection.close()
             await asyncio.wait((taking,))
@@ -238,20 +230,6 @@ class MqttLink:
             [devices, *(Wanted(topic_filter=one, retained=True) for one in self._dispatch.filters)]
         )
 
-    async def _watch(self, connection: Connection, reception: Reception) -> str:
-        """Return why the connection is to end."""
-        while not self._is_stopping:
-            if connection.why_lost is not None:
-                return connection.why_lost
-            if reception.oldest_s() > _DEADLINE_S:
-                self._forced_reconnects += 1
-                return "messages could not be kept in time; they are asked for again"
-            self._wake.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await self._wake.wait()
-        return "stopping"
-
     async def _finish(self, connection: Connection, reception: Reception) -> None:
         """Take what still can be; no longer than a moment."""
         connected = connection.why_lost is None and self._is_stopping
@@ -259,7 +237,7 @@ class MqttLink:
             connection.pause()
         else:
             await connection.close()
-        self.lost += await reception.finish(_LAST_S if self._is_stopping else _FINISH_S, connected=connected)
+        self._lost += await reception.finish(_LAST_S if self._is_stopping else _FINISH_S, connected=connected)
         self._dispatch.expect(reception.unacknowledged)
         # gmqtt acknowledges in the turn of the loop after the one that a message was taken in.
         await asyncio.sleep(0)
@@ -267,15 +245,8 @@ class MqttLink:
     def _connected(self, connection: Connection, version: str) -> None:
         self._connection = connection
         if version == "5":
-            self._unaccepted, self._speaks_5 = 0, self._address
-        self._state, self._protocol, self._error = "connected", version, None
-        self._connected_since = datetime.now(UTC)
-        _LOGGER.info("connected to the MQTT broker at %s (MQTT %s)", self._address, version)
-
-    def _fail(self, state: Literal["connecting", "refused"], err: Exception) -> None:
-        if self._error != str(err):
-            _LOGGER.warning("no connection to the MQTT broker at %s: %s; trying on", self._address or "?", err)
-        self._state, self._error, self._protocol = state, str(err), None
+            self._unaccepted, self._speaks_5 = 0, self._condition.address
+        self._condition.connect(version)
 
     async def _rest(self, seconds: float) -> None:
         if not self._is_stopping:

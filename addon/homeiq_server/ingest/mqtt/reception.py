@@ -8,7 +8,6 @@ which is 2,000 for MQTT 5: it takes that many to hold up all others. A broker of
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -19,17 +18,14 @@ from homeiq_server.errors import RetryLater
 from homeiq_server.ingest.message import Inbound, Outcome
 
 from .lanes import Held, Lanes
+from .resting import Resting
+from .window import MOST_BYTES, MOST_MESSAGES, Window
 
 _LOGGER = logging.getLogger(__name__)
 
-MOST_MESSAGES: Final = 2_000
-MOST_BYTES: Final = 32 * 1024 * 1024
 _OVERTAKE_S: Final = 0.05
 _LOOK_AGAIN_S: Final = 0.01
-_FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 5.0
 _LATE_S: Final = 1.0
-_MOST_DOUBLINGS: Final = 10
 
 type Key = tuple[str, bytes, str | None]
 """What two messages that are the same have in common."""
@@ -39,7 +35,7 @@ class Take(Protocol):
     """Keeps messages for good, see ``Gate.take_each``."""
 
     async def __call__(
-        self, messages: Sequence[Inbound], kept: Callable[[Sequence[int]], None]
+        self, messages: Sequence[Inbound], kept: Callable[[Sequence[int]], None], /
     ) -> list[Outcome | RetryLater]:
         """Return what became of each; call ``kept`` with the places of those that are kept before all are."""
         ...
@@ -80,18 +76,13 @@ class Reception:
             gather_s: From the begin of a group to that of the next, at least: each costs a commit of its own.
         """
         self._take = take
-        self._pause = pause
-        self._resume = resume
-        self._most = (most_messages, most_bytes)
-        self._held: dict[Held, None] = {}
-        self._bytes = 0
+        self._window = Window(pause=pause, resume=resume, most_messages=most_messages, most_bytes=most_bytes)
         self._waiting: list[Held] = []
-        self._resting: list[Held] = []
+        self._resting = Resting()
         self._lanes = Lanes()
-        self._tried = self._under_way = 0
+        self._under_way = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
-        self._is_paused = False
         self._gather_s = gather_s
         self._loop = asyncio.get_running_loop()
         self._is_gone = False
@@ -101,17 +92,16 @@ class Reception:
     @property
     def held(self) -> int:
         """Messages that are not acknowledged yet."""
-        return len(self._held)
+        return len(self._window)
 
     @property
     def is_stalled(self) -> bool:
         """Whether the broker has to wait because messages cannot be kept: not when they are only too many."""
-        return self._tried > 0 and self._is_full()
+        return self._window.tried > 0 and self._window.is_full
 
     def oldest_s(self) -> float:
         """Return for how many seconds the oldest message is held that would be sent again; 0.0 when none is."""
-        since = next((held.since for held in self._held if held.again), None)
-        return 0.0 if since is None else time.monotonic() - since
+        return self._window.oldest_s()
 
     def hold(self, message: Inbound, *, again: bool) -> asyncio.Future[int]:
         """Put a message into the next group; never raises.
@@ -124,13 +114,9 @@ class Reception:
             What becomes 0, the reason code of success, once the message is taken; else it never ends.
         """
         held = Held(message, time.monotonic(), again, self._loop.create_future())
-        self._held[held] = None
-        self._bytes += len(message.payload)
+        self._window.add(held)
         self._waiting.append(held)
         self._wake.set()
-        if self._is_full():
-            self._is_paused = True
-            self._pause()
         return held.kept
 
     async def run(self) -> None:
@@ -160,20 +146,18 @@ class Reception:
         self._is_gone = not connected
         if self._is_gone:
             waiting, self._waiting = self._waiting, []
-            resting, self._resting = self._resting, []
             self._requeue(waiting)
-            for held in resting:
+            for held in self._resting.pop_all():
                 self._requeue([held, *self._lanes.leave(held)])
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._waiting or self._resting or self._under_way:  # noqa: ASYNC110 - of three kinds
                     await asyncio.sleep(_LOOK_AGAIN_S)
-        return sum(not held.again for held in self._held)
+        return self._window.sent_once()
 
     async def _woken(self) -> None:
-        due = min((held.due for held in self._resting), default=None)
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(due):
+            async with asyncio.timeout_at(self._resting.due):
                 await self._wake.wait()
 
     async def _apart(self, began: float) -> None:
@@ -188,11 +172,7 @@ class Reception:
 
     def _next_group(self, now: float) -> list[Held]:
         came, self._waiting = self._waiting, []
-        if not self._resting:
-            return self._lanes.enter(came)
-        due = [held for held in self._resting if held.due <= now]
-        self._resting = [held for held in self._resting if held.due > now]
-        return [*map(_noting_lateness, due), *self._lanes.enter(came)]
+        return [*map(_noting_lateness, self._resting.pop_due(now)), *self._lanes.enter(came)]
 
     async def _take_group(self, group: list[Held]) -> None:
         try:
@@ -207,12 +187,12 @@ class Reception:
             outcomes = await self._take(
                 [held.message for held in group], lambda places: self._settle(group[place] for place in places)
             )
+            pairs = list(zip(group, outcomes, strict=True))
         except RetryLater as err:
             self._rest(group, err)
         except Exception as err:  # noqa: BLE001 - one message must not keep the others from being taken
             await self._keep_others(group, err)
         else:
-            pairs = list(zip(group, outcomes, strict=True))
             self._settle(held for held, outcome in pairs if not isinstance(outcome, RetryLater))
             if later := [(held, outcome) for held, outcome in pairs if isinstance(outcome, RetryLater)]:
                 self._rest([held for held, _ in later], later[0][1])
@@ -221,7 +201,7 @@ class Reception:
         """Find out by halves which message it is that cannot be taken."""
         self.faults += 1
         if len(group) > 1:
-            left = [held for held in group if held in self._held]
+            left = [held for held in group if held in self._window]
             half = len(left) // 2 or 1
             for part in (left[:half], left[half:]):
                 if part:
@@ -232,41 +212,36 @@ class Reception:
         (broken,) = group
         _LOGGER.error("a message of %s could not be taken: %s", broken.message.topic, type(err).__name__)
         if not broken.again:
-            self._forget(broken)
+            self._window.remove(broken)
         self._requeue(self._lanes.leave(broken))
 
     def _settle(self, taken: Iterable[Held]) -> None:
         """Acknowledge what is taken, unless it was already."""
         behind = list[Held]()
         for held in taken:
-            if held not in self._held:
+            if held not in self._window:
                 continue
             if not held.kept.done():
                 held.kept.set_result(0)
-            self._forget(held)
+            self._window.remove(held)
             behind += self._lanes.leave(held)
             if self._is_gone and held.again:
                 self.unacknowledged.append(key_of(held.message))
         self._requeue(behind)
-        if self._is_paused and not self._is_full():
-            self._is_paused = False
-            self._resume()
+        self._window.resume()
 
-    def _rest(self, failed: Iterable[Held], err: Exception) -> None:
-        """Try again after a pause of its own, which grows."""
-        if not self._tried:
+    def _rest(self, failed: Iterable[Held], err: RetryLater) -> None:
+        """Try again after a while what would not come again by itself."""
+        if not self._window.tried:
             _LOGGER.warning("messages of devices cannot be kept now: %s; they wait", err)
-        now, part = self._loop.time(), random.uniform(0.5, 1)  # noqa: S311 - to spread load, not a secret
-        for held in failed:
-            if held not in self._held:
-                continue
-            if self._is_gone and held.again:
-                self._requeue([held, *self._lanes.leave(held)])
-            else:
-                held.due = now + part * min(_FIRST_PAUSE_S * 2 ** min(held.tries, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
-                self._tried += not held.tries
-                held.tries += 1
-                self._resting.append(held)
+        left = [held for held in failed if held in self._window]
+        if self._is_gone:
+            for held in left:
+                if held.again:
+                    self._requeue([held, *self._lanes.leave(held)])
+            left = [held for held in left if not held.again]
+        self._window.tried += sum(not held.tries for held in left)
+        self._resting.add(left, self._loop.time())
         self._wake.set()
 
     def _requeue(self, behind: list[Held]) -> None:
@@ -274,20 +249,11 @@ class Reception:
         if self._is_gone:
             for held in behind:
                 if held.again:
-                    self._forget(held)
+                    self._window.remove(held)
             behind = [held for held in behind if not held.again]
         if behind:
             self._waiting[:0] = map(_noting_lateness, behind)
             self._wake.set()
-
-    def _forget(self, held: Held) -> None:
-        if held in self._held:
-            del self._held[held]
-            self._bytes -= len(held.message.payload)
-            self._tried -= held.tries > 0
-
-    def _is_full(self) -> bool:
-        return len(self._held) >= self._most[0] or self._bytes >= self._most[1]
 
 
 def _noting_lateness(held: Held) -> Held:

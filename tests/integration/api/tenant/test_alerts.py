@@ -126,6 +126,7 @@ async def test_silence_is_until_a_time_that_has_a_zone(asking: Asking, world: Wo
     assert (await asking.ask("POST", f"alerts/{alert_id}/silence", {"until": until})).body["silenced_until"] == until
     assert (await asking.ask("POST", f"alerts/{alert_id}/silence", {"until": None})).body["silenced_until"] is None
     assert (await asking.refused("POST", f"alerts/{alert_id}/silence", {"until": "2030-01-01T00:00:00"}))[0] == 400
+    assert (await asking.refused("POST", f"alerts/{alert_id}/silence", {"until": "0001-01-01T00:00:00Z"}))[0] == 400
 
 
 async def test_a_trend_counts_by_the_hour(asking: Asking, world: World) -> None:

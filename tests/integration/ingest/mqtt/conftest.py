@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from homeiq_server.ingest.mqtt import link as link_module
+from homeiq_server.ingest.mqtt import watch
 from tests.mosquitto import PROGRAM, Mosquitto
 
 
@@ -21,7 +22,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "_LONGEST_PAUSE_S", 0.1)
     monkeypatch.setattr(link_module, "_REFUSED_PAUSE_S", 0.1)
     monkeypatch.setattr(link_module, "_NO_BROKER_PAUSE_S", 0.1)
-    monkeypatch.setattr(link_module, "_LOOK_S", 0.05)
+    monkeypatch.setattr(watch, "_LOOK_S", 0.05)
     monkeypatch.setattr(link_module, "_FINISH_S", 0.5)
 
 

@@ -31,7 +31,9 @@ class Kept:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def take(self, messages: Sequence[Inbound]) -> list[Outcome]:
+    async def take(
+        self, messages: Sequence[Inbound], _kept: Callable[[Sequence[int]], None]
+    ) -> list[Outcome | RetryLater]:
         self.asked += 1
         if self.refusing:
             raise RetryLater("the disk is full")

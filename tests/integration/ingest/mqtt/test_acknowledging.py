@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from homeiq_server.errors import RetryLater
 from homeiq_server.ingest.message import Inbound, Outcome
 from homeiq_server.ingest.mqtt import link as link_module
-from homeiq_server.ingest.mqtt.reception import MOST_MESSAGES
+from homeiq_server.ingest.mqtt import watch
+from homeiq_server.ingest.mqtt.window import MOST_MESSAGES
 from homeiq_server.options import Options
 from tests.integration.ingest.mqtt.linked import Kept, linked, shared, until
 from tests.mosquitto import Mosquitto
@@ -161,7 +163,7 @@ async def test_what_cannot_be_kept_now_waits_and_is_kept_in_turn(mosquitto: Mosq
 async def test_what_cannot_be_kept_in_time_is_asked_for_again(
     mosquitto: Mosquitto, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "_DEADLINE_S", 0.3)
+    monkeypatch.setattr(watch, "_DEADLINE_S", 0.3)
     async with linked(options) as link:
         link.kept.refusing = True
         await send(mosquitto, range(30))
@@ -176,10 +178,12 @@ async def test_a_message_that_breaks_us_keeps_no_other_from_being_taken(
     mosquitto: Mosquitto, options: Options, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Fragile(Kept):
-        async def take(self, messages: Sequence[Inbound]) -> list[Outcome]:
+        async def take(
+            self, messages: Sequence[Inbound], kept: Callable[[Sequence[int]], None]
+        ) -> list[Outcome | RetryLater]:
             if any(message.payload == b"13" for message in messages):
                 raise ValueError("secret")
-            return await super().take(messages)
+            return await super().take(messages, kept)
 
     async with linked(options, kept=Fragile()) as link:
         await send(mosquitto, range(40))
@@ -242,7 +246,7 @@ async def test_a_broker_of_3_1_1_sends_retained_messages_and_they_are_counted_an
             assert link.link.status().protocol == "3.1.1"
             await sender.publish(TOPIC, b"new", retain=True)
             await until(lambda: link.kept.payloads == [b"new"])
-            await until(lambda: link.link.retained == 1)
+            await until(lambda: link.link.status().retained == 1)
             await until(lambda: link.link.status().held == 0)
         await sender.close()
     finally:

@@ -376,6 +376,26 @@ def test_a_replay_needs_no_token_and_has_no_rate_but_is_else_like_any_message() 
     assert isinstance(decide(replay, OPEN, STRANGER), NewDevice)
 
 
+def test_a_replay_that_nobody_vouched_for_shows_its_token_and_has_no_rate() -> None:
+    accepted(decide(inbound(replay_of=7), limits=MANY, times=3))
+    assert refused(decide(inbound(replay_of=7, token=None))).reason == Reason.TOKEN_MISSING
+
+
+def test_what_was_late_has_no_rate_but_needs_its_token_and_leaves_the_rate_to_what_is_not() -> None:
+    decider = Decider(MANY, clock=Clock())
+
+    def of(**more: Any) -> Verdict:  # noqa: ANN401 - fields of a message
+        return decider.decide(Case.of(inbound(**more), MANY), tenant(), Standing(device()))
+
+    for _ in range(3):
+        accepted(of(late=True))
+    assert len(decider.charges) == 0
+    accepted(of())
+    assert refused(of()).reason == Reason.RATE_LIMITED_DEVICE
+    accepted(of(late=True))
+    assert refused(of(late=True, token="hid_another")).reason == Reason.TOKEN_INVALID
+
+
 @pytest.mark.parametrize(
     ("ts", "time_us"),
     [
@@ -465,3 +485,24 @@ def test_whatever_bytes_come_there_is_one_verdict(
     assert isinstance(verdict, (Accepted, Refused, NewDevice))
     if isinstance(verdict, Accepted):
         assert (verdict.tenant_id, verdict.device_id, verdict.size) == ("acme", "d1", len(payload))
+
+
+def test_the_first_message_of_a_new_device_is_charged_as_any_other() -> None:
+    decider = Decider(MANY, clock=Clock())
+    first = Case.of(inbound(token=KEY), MANY)
+    assert isinstance(decider.decide(first, OPEN, STRANGER), NewDevice)
+    new = device(token_hash=None, provisioned_by="key")
+    accepted(decider.decide(first, OPEN, Standing(new, is_new=True)))
+    second = decider.decide(Case.of(inbound(token=KEY), MANY), OPEN, Standing(new))
+    assert refused(second).reason == Reason.RATE_LIMITED_DEVICE
+
+
+def test_devices_of_two_tenants_with_one_id_have_rates_of_their_own() -> None:
+    decider = Decider(MANY, clock=Clock())
+    for tenant_id in ("acme", "globex"):
+        message = inbound(topic=f"tenant/{tenant_id}/device/d1/telemetry")
+        for outcome in (Accepted, Refused):
+            verdict = decider.decide(
+                Case.of(message, MANY), tenant(tenant_id=tenant_id), Standing(device(tenant_id=tenant_id))
+            )
+            assert isinstance(verdict, outcome)

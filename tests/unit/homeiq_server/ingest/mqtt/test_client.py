@@ -11,7 +11,8 @@ from homeiq_server.errors import Misconfigured, RetryLater
 from homeiq_server.ingest.mqtt import answers
 from homeiq_server.ingest.mqtt.answers import VersionRefused
 from homeiq_server.ingest.mqtt.broker import Broker
-from homeiq_server.ingest.mqtt.client import Came, Connection
+from homeiq_server.ingest.mqtt.came import Came
+from homeiq_server.ingest.mqtt.client import Connection
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,9 @@ def test_a_message_shows_neither_token_nor_payload() -> None:
 async def test_a_name_that_is_none_is_a_setting_to_mend_and_nobody_there_is_not(unused_tcp_port: int) -> None:
     for host, kind in (("x" * 64 + ".invalid", Misconfigured), ("127.0.0.1", RetryLater)):
         broker = Broker(host=host, port=unused_tcp_port)
-        connection = Connection(broker, client_id="c", version="5", window=10, on_lost=lambda: None)
+        connection = Connection(
+            broker, client_id="c", version="5", window=10, on_known=lambda: None, on_lost=lambda: None
+        )
         with pytest.raises(kind):
             await connection.open()
         await connection.close()
