@@ -266,3 +266,28 @@ async def test_what_a_device_publishes_while_the_server_is_away_reaches_home_ass
     await home.server.start()
 
     await shows(home, "sensor.meter_2_power", "2")
+
+
+async def test_what_happens_while_home_assistant_is_down_is_told_when_it_is_back(home: Home, devices: Devices) -> None:
+    warm = {"name": "Cellar is warm", "kind": "THRESHOLD", "severity": 2, "device_ids": ["cellar-1"]}
+    beyond = {"metric": "temperature", "operator": "GT", "threshold": 15}
+    await home.server.ask("POST", "/tenant/v1/alert-rules", warm | beyond)
+    tokens = {name: await devices.register(name) for name in ("cellar-1", "cellar-2")}
+    for name, token in tokens.items():
+        await devices.send(name, token, metrics={"temperature": 12.5})
+    await shows(home, "sensor.cellar_1_temperature", "12.5")
+    await shows(home, "sensor.cellar_2_temperature", "12.5")
+    await home.home_assistant.stop()
+    await devices.send("cellar-1", tokens["cellar-1"], metrics={"temperature": 16.5})
+    await home.server.ask("DELETE", "/tenant/v1/devices/cellar-2")
+    await home.home_assistant.start()
+
+    told = await tells(home, "event.homeiq_alert", "opened", "cellar-1")
+    assert (told["severity_name"], told["details"]["value"]) == ("low", 16.5)
+    await tells(home, "event.cellar_1_alert", "opened", "cellar-1")
+    await shows(home, "sensor.cellar_1_temperature", "16.5")
+
+    async def is_gone() -> bool:
+        return await names(home) & {"cellar-1", "cellar-2"} == {"cellar-1"}
+
+    await wait_for("the device that was deleted to leave Home Assistant", is_gone, deadline_s=LONG_S)

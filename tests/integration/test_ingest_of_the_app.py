@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from tests.mosquitto import PROGRAM, Mosquitto
 from tests.mqtt_sender import Sender
 from tests.postgres import PROGRAMS, Database
 from tests.unit.homeiq_server.history.fake_database import FakeDatabase, running
-from tests.unit.homeiq_server.server_builders import Client, eventually, laws_hold, serving
+from tests.unit.homeiq_server.server_builders import Client, Json, eventually, laws_hold, serving
 
 pytestmark = pytest.mark.skipif(
     not (PROGRAMS / "postgres").exists() or not PROGRAM.exists(),
@@ -205,8 +206,12 @@ async def test_while_postgresql_is_away_known_devices_go_on_for_a_while_and_nobo
                 await eventually(lambda: load.refused == {503})
                 assert "store_unreachable" in await reasons(client)
                 await asyncio.sleep(6)  # longer than the silence that the rule allows
+                back_at = datetime.now(UTC)
                 await asyncio.to_thread(server.start)
                 await eventually(partial(_alerts_of, client, "silent"))
+                (alert,) = await _alerts_of(client, "silent")
+                # What was not heard because of us is no silence.
+                assert datetime.fromisoformat(alert["opened_at"]) - back_at >= timedelta(seconds=5)
             assert not await _alerts_of(client, "d1", "d2", "d3")
             await eventually(partial(_has_accepted, client, load.acknowledged + load.by_mqtt + 1))
             await eventually(partial(_is_well, client))
@@ -218,7 +223,7 @@ async def test_while_postgresql_is_away_known_devices_go_on_for_a_while_and_nobo
             assert laws_hold(status)
 
 
-async def _alerts_of(client: Client, *device_ids: str) -> list[object]:
+async def _alerts_of(client: Client, *device_ids: str) -> list[Json]:
     answer = await client.get("/tenant/v1/alerts")
     if answer.status == 503:
         return []

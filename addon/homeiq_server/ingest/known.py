@@ -2,7 +2,7 @@
 
 What is remembered goes when a change of it is heard of, from whatever server: a device with a change of its row, all
 devices of a tenant with one of the tenant or of any of its subscriptions. A minute later it goes without any word; five
-seconds after while changes are not heard.
+seconds after it was looked for while changes are not heard, or after they were heard last.
 
 A device is remembered together with the tenant's entry of its time: where the tenant's entry is another one, the
 device counts as forgotten. So a tenant with all that is his goes by one step, and no other one with a similar name.
@@ -106,6 +106,7 @@ class Known:
         self._strangers: OrderedDict[tuple[str, str], _Device] = OrderedDict()
         self._nobodies: OrderedDict[str, float] = OrderedDict()  # since when
         self._asking: set[Asking] = set()
+        self._heard_at = float("-inf")  # what is remembered since before was true then
         changes.follow(self._heard, self.forget_all)
 
     def __len__(self) -> int:
@@ -117,7 +118,7 @@ class Known:
         if entry is None:
             since = self._nobodies.get(tenant_id)
             return MISSING if since is None or self._clock() - since >= NOTHING_S else None
-        if self._clock() - entry.at >= self._patience():
+        if self._is_old(entry.at):
             return MISSING
         self._tenants.move_to_end(tenant_id)
         return entry.known
@@ -127,7 +128,7 @@ class Known:
         key = tenant_id, device_id
         entry = self._devices.get(key)
         if entry is not None:
-            if entry.of is not self._tenants.get(tenant_id) or self._clock() - entry.at >= self._patience():
+            if entry.of is not self._tenants.get(tenant_id) or self._is_old(entry.at):
                 return MISSING
             self._devices.move_to_end(key)
             return entry.standing
@@ -184,8 +185,11 @@ class Known:
         for asking in self._asking:
             asking.outdate(None)
 
-    def _patience(self) -> float:
-        return HEARD_S if self._changes.is_listening else UNHEARD_S
+    def _is_old(self, at: float) -> bool:
+        now = self._clock()
+        if self._changes.is_listening:
+            self._heard_at = now
+        return now - at >= HEARD_S or now - max(at, self._heard_at) >= UNHEARD_S
 
     def _remember_tenant(self, tenant_id: str, tenant: KnownTenant) -> _Tenant:
         entry = self._tenants.get(tenant_id)

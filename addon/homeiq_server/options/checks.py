@@ -203,7 +203,7 @@ def mqtt_url(value: object) -> str:
         or parts.query
     ):
         raise vol.Invalid("this is not an mqtt or mqtts address")
-    if parts.username or parts.password:
+    if "@" in parts.netloc or parts.fragment:
         raise vol.Invalid("this has a user or a password in it: give mqtt_username and mqtt_password")
     return str(value).rstrip("/")
 

@@ -145,5 +145,7 @@ def of_ingest(given: dict[str, object]) -> Iterator[tuple[str, str]]:
                 yield key, "is for a broker at mqtt_url, which is not set"
     elif "mqtt_ca_cert" in given and not str(given["mqtt_url"]).startswith("mqtts:"):
         yield "mqtt_ca_cert", "is for TLS, but mqtt_url does not begin with mqtts:"
+    if "mqtt_ca_cert" in given and given.get("mqtt_verify_ssl") in (False, "off", "false"):
+        yield "mqtt_ca_cert", "is of no use, because mqtt_verify_ssl is off"
     if ("smtp_host" in given) != ("smtp_from" in given):
         yield "smtp_from", "and smtp_host are needed together"

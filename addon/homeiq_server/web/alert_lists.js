@@ -1,7 +1,7 @@
 // What alerts are open, what can be done about them, and what was.
 
 import { button } from "./actions.js";
-import { KINDS } from "./alert_words.js";
+import { KINDS, OPERATORS } from "./alert_words.js";
 import { ago, ask, at, element, empty, mark, tell, whole } from "./dom.js";
 import { evidence } from "./findings.js";
 import { entry, isInUse, renew } from "./lists.js";
@@ -26,6 +26,14 @@ function localInput(moment) {
 async function act(alert, verb, body) {
   await tell(`tenant/v1/alerts/${alert.id}/${verb}`, body);
   await refreshAlertLists();
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT/;
+
+// What an alert rests on, in the words of people.
+function told(details) {
+  const words = (name, what) => (typeof what === "string" && TIME.test(what) ? at(what) : name === "operator" ? OPERATORS[what] ?? what : what);
+  return Object.fromEntries(Object.entries(details).filter(([, what]) => what !== null).map(([name, what]) => [name, words(name, what)]));
 }
 
 const isSilent = ({ silenced_until: until }) => until !== null && Date.parse(until) > Date.now();
@@ -58,7 +66,7 @@ function card(alert) {
   return element("article", { class: "finding", "data-key": `alert-${alert.id}` },
     element("h3", {}, mark(LOOKS[alert.severity] ?? "idle"), alert.summary),
     element("p", { class: "law" }, standing(alert)),
-    ...evidence(alert.details),
+    ...evidence(told(alert.details)),
     ...(isSilent(alert) ? [] : [element("details", {}, element("summary", {}, "Tell nobody for a while"), element("p", { class: "actions" }, ...silencing(alert)))]),
     element("p", { class: "actions" }, seen, button("Clear", () => act(alert, "clear")),
       ...(isSilent(alert) ? [button("End the silence", () => act(alert, "silence", { until: null }))] : [])));
@@ -68,7 +76,7 @@ function pastRow(alert) {
   return entry(`past-${alert.id}`, [
     element("span", { class: "title" }, mark(LOOKS[alert.severity] ?? "idle"), alert.summary),
     element("span", { class: "law" }, ` ${ago(alert.cleared_at)}`),
-  ], element("p", { class: "law" }, standing(alert)), ...evidence(alert.details));
+  ], element("p", { class: "law" }, standing(alert)), ...evidence(told(alert.details)));
 }
 
 async function showOpen() {

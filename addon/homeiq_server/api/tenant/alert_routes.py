@@ -18,7 +18,7 @@ from .caller import Scope
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 from .route_shape import Route, RouteBody, RoutePatch, Routes, route_of
 
-TAG: Final = "routes"
+TAG: Final = "Routes"
 MOST: Final = 200
 """How many a tenant may have."""
 

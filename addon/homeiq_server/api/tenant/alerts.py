@@ -144,7 +144,7 @@ def _follows(waking: Waking) -> AnyOperation:
                 return rows, rows[-1]["cursor"] if rows else after
 
         wait_s = 0 if after is None else call.query.wait_s
-        rows, cursor = await until_news(look, waking, call.tenant_id, wait_s, lambda found: found[1] != after)
+        rows, cursor = await until_news(call, look, waking, wait_s, lambda found: found[1] != after)
         return Reply(content=AlertChanges(changes=[change_of(row) for row in rows], cursor=cursor_of(cursor)))
 
     return Operation(

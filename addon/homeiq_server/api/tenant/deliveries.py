@@ -22,7 +22,7 @@ from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 type State = Literal["PENDING", "SENDING", "DELIVERED", "DEAD", "DISCARDED"]
 type RowId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
-TAG: Final = "deliveries"
+TAG: Final = "Deliveries"
 _PATH: Final = "/tenant/v1/deliveries"
 
 

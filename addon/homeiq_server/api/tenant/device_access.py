@@ -90,7 +90,7 @@ def operations() -> tuple[AnyOperation, ...]:
         return Operation(
             method="POST",
             path=f"/tenant/v1/devices/{{device_id}}/{path}",
-            tag="devices",
+            tag="Devices",
             summary=summary,
             scope=Scope.DEVICES_WRITE,
             query=NoQuery,

@@ -85,7 +85,7 @@ def operations(waking: Waking) -> tuple[AnyOperation, ...]:
                 return await device_states.follow(conn, call.tenant_id, after, limit=call.query.limit)
 
         wait_s = 0 if after is None else call.query.wait_s
-        rows, place = await until_news(look, waking, call.tenant_id, wait_s, lambda found: bool(found[0]))
+        rows, place = await until_news(call, look, waking, wait_s, lambda found: bool(found[0]))
         now = datetime.now(UTC)
         return Reply(content=DeviceStates(devices=[_state(row, now) for row in rows], cursor=cursor_of(place)))
 

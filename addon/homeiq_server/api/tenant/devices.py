@@ -26,7 +26,7 @@ from .device_shape import (
 )
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 
-_TAG = "devices"
+_TAG = "Devices"
 _PATH = "/tenant/v1/devices"
 
 

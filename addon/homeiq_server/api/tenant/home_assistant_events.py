@@ -16,9 +16,9 @@ from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 
 type WaitS = Annotated[float, Meta(ge=0, le=30, description="How long to wait when there is nothing, in seconds.")]
 
-TAG: Final = "home-assistant-events"
+TAG: Final = "Home Assistant events"
 _PATH: Final = "/tenant/v1/home-assistant-events"
-_LOOK_AGAIN_S: Final = 5  # changes may go unheard
+_LOOK_AGAIN_S: Final = 2  # changes may go unheard, and so may the end of who waits
 _MOST_WAITING: Final = 8  # of a tenant; who comes then is answered at once
 
 
@@ -71,7 +71,8 @@ class _Events:
             while True:
                 told.clear()
                 found = await self._look(call)
-                if found or self._waking.is_closed or (left_s := until - loop.time()) <= 0:
+                nobody_waits = self._waking.is_closed or call.is_gone()
+                if found or nobody_waits or (left_s := until - loop.time()) <= 0:
                     return Reply(content=Events(events=found))
                 await _either(told, min(left_s, _LOOK_AGAIN_S))
         finally:

@@ -69,7 +69,7 @@ def trial_of(sender: Sender) -> AnyOperation:
     return Operation(
         method="POST",
         path="/tenant/v1/integrations/{id}/test",
-        tag="integrations",
+        tag="Integrations",
         summary="Send a test now, and tell what became of it.",
         scope=Scope.ROUTES_WRITE,
         query=NoQuery,

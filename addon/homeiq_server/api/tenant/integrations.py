@@ -30,7 +30,7 @@ from .integration_shape import (
 from .integration_trial import trial_of
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 
-TAG: Final = "integrations"
+TAG: Final = "Integrations"
 MOST: Final = 100
 """How many a tenant may have."""
 

@@ -14,7 +14,7 @@ from .tenant_shape import TenantId
 
 type Json = dict[str, Any]
 
-TAG: Final = "ingest"
+TAG: Final = "Messages of devices"
 SHAPES: Final = (Taken, BatchTaken, Activate, Given, Provision, Reason, TenantId, DeviceId)
 """What the operations of devices are described with."""
 

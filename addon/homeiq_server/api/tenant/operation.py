@@ -40,6 +40,7 @@ class Call[Query, Body]:
         raw_body: The same as it came.
         if_match: The version that the caller has seen; None when he does not care.
         idempotency_key: Of an operation that demands one; else empty.
+        is_gone: Tells whether the caller has hung up, so that nobody waits for an answer any more.
     """
 
     caller: Caller
@@ -50,6 +51,7 @@ class Call[Query, Body]:
     raw_body: bytes = b""
     if_match: int | None = None
     idempotency_key: str = ""
+    is_gone: Callable[[], bool] = lambda: False
 
     @property
     def tenant_id(self) -> str:

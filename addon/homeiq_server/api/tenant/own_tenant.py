@@ -11,7 +11,7 @@ from .caller import Scope
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 from .tenant_shape import OwnTenant, OwnTenantChange, ProvisioningKey, given, own_tenant_of
 
-TAG: Final = "tenant"
+TAG: Final = "Own settings"
 _PATH: Final = "/tenant/v1/tenant"
 _KEY: Final = f"{_PATH}/provisioning-key"
 

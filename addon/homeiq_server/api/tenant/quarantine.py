@@ -29,7 +29,7 @@ from .quarantine_shape import (
 from .replaying import Gate, Replaying
 from .times import Moment, checked
 
-_TAG: Final = "quarantine"
+_TAG: Final = "Refused messages"
 _PATH: Final = "/tenant/v1/quarantine"
 _SHOWN_BYTES: Final = 2_048
 

@@ -56,6 +56,7 @@ def _handler(operation: AnyOperation, store: Workers, access: Access) -> Handler
                 raw_body=bytes(raw),
                 if_match=_if_match(request) if operation.versioned else None,
                 idempotency_key=_key(request) if operation.idempotent else "",
+                is_gone=lambda: request.transport is None or request.transport.is_closing(),
             )
             return _response(operation, await operation.handle(call))
 

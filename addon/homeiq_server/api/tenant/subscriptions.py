@@ -21,7 +21,7 @@ from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 from .subscription_shape import Days, Limit, Subscription, Subscriptions, end_of, subscription_of, summary_of
 from .times import Moment, checked, now
 
-TAG: Final = "subscriptions"
+TAG: Final = "Subscriptions"
 _PATH: Final = "/tenant/v1/subscriptions"
 _REPLAYED: Final = {"Idempotency-Replayed": "true"}
 _YEAR_DAYS: Final = 365

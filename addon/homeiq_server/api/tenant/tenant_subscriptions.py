@@ -19,7 +19,7 @@ from .tenant_shape import given
 from .tenants import addressed
 from .times import Moment, checked, now
 
-TAG: Final = "tenants"
+TAG: Final = "Tenants"
 _PATH: Final = "/operator/v1/tenants/{tenant}/subscriptions"
 
 

@@ -20,7 +20,7 @@ from .tenant_shape import Status, Tenant, TenantBody, TenantChange, Tenants, giv
 from .times import now
 from .tokens import TokenBody, TokenMade, make
 
-TAG: Final = "tenants"
+TAG: Final = "Tenants"
 _PATH: Final = "/operator/v1/tenants"
 _ONE: Final = f"{_PATH}/{{tenant}}"
 _HOME: Final = "home"

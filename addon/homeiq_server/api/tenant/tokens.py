@@ -21,7 +21,7 @@ from .caller import GRANTABLE, Scope
 from .operation import AnyOperation, Call, NoBody, NoQuery, Operation, Reply
 from .times import Moment, checked, now
 
-TAG: Final = "tokens"
+TAG: Final = "Tokens"
 MOST: Final = 200
 """How many usable tokens a tenant may have."""
 

@@ -181,7 +181,7 @@ def operations(rates: Rates) -> tuple[AnyOperation, ...]:
         Operation(
             method="GET",
             path="/tenant/v1/usage",
-            tag="usage",
+            tag="Usage",
             summary="Count what devices sent, by hour or day, and tell how much more there may be",
             scope=Scope.USAGE_READ,
             query=UsageQuery,

@@ -1,7 +1,8 @@
 """The link to an MQTT broker: what devices send comes in, acknowledged once it is kept; what we send goes out.
 
 ``link`` connects, over and over, and tells how it is; ``client`` is one connection, and the only file that knows gmqtt;
-``dispatch`` knows whom a message concerns, ``reception`` holds what came and is not acknowledged yet.
+``dispatch`` knows whom a message concerns, ``reception`` holds what came and is not acknowledged yet, ``backlog`` knows
+whether that had waited at the broker.
 
 The session is persistent, also of servers that share a subscription (``mqtt_share``). Measured with Mosquitto 2.1.2:
 

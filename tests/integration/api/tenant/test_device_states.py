@@ -122,6 +122,19 @@ async def test_who_waits_is_told_when_a_device_speaks(asking: Asking, world: Wor
     assert device["metrics"]["temp"]["value"] == 7
 
 
+async def test_who_hangs_up_gives_up_his_place(asking: Asking, world: World, waking: Waking) -> None:
+    await world.device()
+    cursor = (await asking.get("device-states"))["cursor"]
+    asked = asyncio.create_task(asking.get("device-states", after=cursor, wait_s=30), name="asked")
+    async with asyncio.timeout(20):
+        while HOME not in waking._watches:  # noqa: ASYNC110 - the server tells nobody that it waits
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.wait([asked])
+        while HOME in waking._watches:  # noqa: ASYNC110 - nor that it does not any more
+            await asyncio.sleep(0.01)
+
+
 async def test_a_wait_that_is_over_answers_nothing_and_the_same_follows(asking: Asking, world: World) -> None:
     await world.device()
     cursor = (await asking.get("device-states"))["cursor"]

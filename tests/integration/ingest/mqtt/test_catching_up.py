@@ -2,21 +2,23 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from homeiq_server.errors import RetryLater
 from homeiq_server.ingest.limits import Limits
-from homeiq_server.ingest.message import Inbound, Outcome
+from homeiq_server.ingest.mqtt.came import Came
+from homeiq_server.ingest.mqtt.dispatch import Dispatch
 from homeiq_server.ingest.mqtt.link import MqttLink
+from homeiq_server.ingest.mqtt.reception import Reception
 from homeiq_server.ingest.mqtt.window import MOST_MESSAGES
 from homeiq_server.options import Options
 from tests.integration.ingest.gates import Node, add_device, node
-from tests.integration.ingest.mqtt.linked import Kept, linked, nowhere, until
+from tests.integration.ingest.mqtt.linked import linked, nowhere, until
 from tests.integration.ingest.mqtt.stub_broker import stub_broker
 from tests.integration.store.tenant_rows import KEY, add_customer
 from tests.mosquitto import Mosquitto
@@ -51,19 +53,20 @@ async def link_of(running: Node, broker: Mosquitto) -> AsyncIterator[MqttLink]:
             await task
 
 
-async def send(
+async def send(  # noqa: PLR0913 - what a message can be like
     broker: Mosquitto,
     devices: Sequence[str],
     count: int,
     *,
     qos: int = 1,
     token: str = TOKEN,
+    size: int = 0,
 ) -> None:
     """Send so many messages of each device, as fast as the broker takes them."""
     sender = await Sender.connect(broker.port, version=4)
     for number in range(count):
         for device_id in devices:
-            payload = json.dumps({"metrics": {"n": number}, "token": token}).encode()
+            payload = json.dumps({"metrics": {"n": number}, "token": token}).encode().ljust(size)
             await sender.publish(f"tenant/acme/device/{device_id}/telemetry", payload, qos=qos)
     await sender.sent()
     await sender.close()
@@ -111,22 +114,25 @@ async def test_all_that_waited_is_taken_from_a_broker_of_3_1_1_too(strict: Node,
         await broker.stop(kill=True)
 
 
-async def test_a_backlog_of_many_windows_is_late_to_its_end_on_a_slow_server(mosquitto: Mosquitto) -> None:
-    class Slow(Kept):
-        """Takes a tenth of a second, so that the window is seldom full."""
+async def test_a_backlog_is_late_to_its_end_on_a_computer_that_is_too_slow_to_ever_fill_the_window(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most_held, tell = 0, Dispatch.tell
 
-        async def take(
-            self, messages: Sequence[Inbound], kept: Callable[[Sequence[int]], None]
-        ) -> list[Outcome | RetryLater]:
-            await asyncio.sleep(len(messages) / 10_000)
-            return await super().take(messages, kept)
+    def tell_slowly(dispatch: Dispatch, reception: Reception, came: Came) -> asyncio.Future[int]:
+        nonlocal most_held
+        most_held = max(most_held, reception.held)
+        time.sleep(0.0002)
+        return tell(dispatch, reception, came)
 
+    monkeypatch.setattr(Dispatch, "tell", tell_slowly)
     options = Options(mqtt_url=mosquitto.url)
     async with linked(options):
         pass
-    await send(mosquitto, ["d"], 12_000)
-    async with linked(options, kept=Slow()) as link:
+    await send(mosquitto, [f"d{number}" for number in range(20)], 600, size=1_000)
+    async with linked(options) as link:
         await until(lambda: len(link.kept.messages) >= 12_000)
+        assert most_held < MOST_MESSAGES / 2
         assert all(message.late for message in link.kept.messages)
         await until(lambda: not link.link.status().catching_up)
         await send(mosquitto, ["d"], 1)

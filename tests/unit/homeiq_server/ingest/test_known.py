@@ -80,11 +80,35 @@ def test_a_minute_is_the_most_and_five_seconds_while_nothing_is_heard(memory: Me
     memory.learn("acme", "d1")
     memory.clock.now += HEARD_S - 1
     assert memory.knows("acme", "d1")
-    memory.changes.is_listening = False
+    memory.clock.now += 1
     assert not memory.knows("acme", "d1")
+    memory.changes.is_listening = False
     memory.learn("acme", "d1")
     memory.clock.now += UNHEARD_S - 1
     assert memory.knows("acme", "d1")
+    memory.clock.now += 1
+    assert not memory.knows("acme", "d1")
+
+
+@pytest.mark.parametrize("age_s", [UNHEARD_S, HEARD_S / 2, HEARD_S - UNHEARD_S])
+def test_what_was_true_when_changes_were_heard_last_is_remembered_as_if_looked_for_then(
+    memory: Memory, age_s: float
+) -> None:
+    memory.learn("acme", "d1")
+    memory.clock.now += age_s
+    assert memory.knows("acme", "d1")
+    memory.changes.is_listening = False
+    memory.clock.now += UNHEARD_S - 1
+    assert memory.knows("acme", "d1")
+    memory.clock.now += 1
+    assert not memory.knows("acme", "d1")
+
+
+def test_without_changes_nothing_is_remembered_for_longer_than_with_them(memory: Memory) -> None:
+    memory.learn("acme", "d1")
+    memory.clock.now += HEARD_S - 1
+    assert memory.knows("acme", "d1")
+    memory.changes.is_listening = False
     memory.clock.now += 1
     assert not memory.knows("acme", "d1")
 
