@@ -141,7 +141,7 @@ async def test_devices_are_filtered_and_more_of_them_shown_on_demand(server: Cli
         await expect(rows).to_have_text([re.compile("^Kitchen window")])
         await page.locator("#devices-filter").get_by_label("Search").fill("")
         await expect(rows).to_have_count(50)
-        await page.get_by_label("Integration").select_option("zha")
+        await page.locator("#devices-filter").get_by_label("Integration").select_option("zha")
         await expect(rows).to_have_count(2)
 
 
