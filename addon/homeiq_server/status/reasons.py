@@ -103,10 +103,10 @@ _STORE_REMEDIES: Final = {
 
 
 _MQTT_REASONS: Final = {
-    "connecting": "There is no connection to the MQTT broker at {broker}: {error}. It is tried again all the time: check"
-    " that it runs and that mqtt_url is right.",
-    "refused": "The MQTT broker at {broker} is of no use as it is set up: {error}. Correct mqtt_username and mqtt_password,"
-    " or what the broker allows them.",
+    "connecting": "There is no connection to the MQTT broker at {broker}: {error}. It is tried again all the time:"
+    " check that it runs and that mqtt_url is right.",
+    "refused": "The MQTT broker at {broker} is of no use as it is set up: {error}. Correct mqtt_username and"
+    " mqtt_password, or what the broker allows them.",
 }
 
 
