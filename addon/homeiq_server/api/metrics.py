@@ -142,6 +142,11 @@ def _ingest(status: Status) -> Iterator[Metric]:
     yield CounterMetricFamily("homeiq_mqtt_received", "Messages that came from the broker.", mqtt.received)
     yield GaugeMetricFamily("homeiq_mqtt_held", "Messages that are not acknowledged yet.", mqtt.held)
     yield CounterMetricFamily("homeiq_mqtt_forced_reconnects", "Ends of the connection by us.", mqtt.forced_reconnects)
+    yield GaugeMetricFamily("homeiq_mqtt_catching_up", "1 while what waited at the broker comes.", mqtt.catching_up)
+    passed_over = CounterMetricFamily("homeiq_mqtt_passed_over", "Messages that were not taken.", labels=["why"])
+    for why, count in (("retained", mqtt.retained), ("no device's", mqtt.strays), ("lost", mqtt.lost)):
+        passed_over.add_metric([why], count)
+    yield passed_over
     yield GaugeMetricFamily("homeiq_ingest_senders", "Devices whose rate is watched.", ingest.senders)
     yield GaugeMetricFamily("homeiq_ingest_per_minute", "Messages of the last minute.", ingest.messages_per_minute)
     yield CounterMetricFamily("homeiq_ingest_faults", "Faults of our own in device ingest.", ingest.faults)

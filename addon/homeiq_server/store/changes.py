@@ -60,6 +60,8 @@ class Changes:
                 await self._store.listen(self._pass_on, ready=self._begin)
             except RetryLater as err:
                 _LOGGER.debug("changes are not heard: %s", err)
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise asyncio.CancelledError from err  # a connection that fails while it is let go of hides it
             finally:
                 self.is_listening = False
             await asyncio.sleep(_AGAIN_S)

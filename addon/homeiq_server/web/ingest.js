@@ -41,6 +41,8 @@ export function showIngest({ mqtt, refused, ...told }) {
     ["Connected since", mqtt.connected_since && at(mqtt.connected_since)],
     ["Says", mqtt.error],
     ["Messages came", whole.format(mqtt.received)],
+    ["Catching up", mqtt.catching_up && "what waited at the broker comes now"],
+    ["Ignored", mqtt.retained && `${whole.format(mqtt.retained)} that the broker had only retained`],
     ["Being stored", mqtt.held && whole.format(mqtt.held)],
     ["Alerts on their way", mqtt.publishing && whole.format(mqtt.publishing)],
     ["Asked for again", mqtt.forced_reconnects && `${whole.format(mqtt.forced_reconnects)} times, because nothing could be stored`],

@@ -129,3 +129,23 @@ async def test_an_outage_is_no_reason_to_warn_anybody(
     async with running(changes):
         await until(lambda: connections.opened > 5)
     assert caplog.records == []
+
+
+class LostWhenLetGo(Connections):
+    """A connection that fails in the moment in which it is given back."""
+
+    async def listen(self, heard: Callable[[str], None], *, ready: Callable[[], None]) -> NoReturn:
+        try:
+            await super().listen(heard, ready=ready)
+        finally:
+            raise RetryLater("the connection is gone")
+
+
+async def test_it_ends_when_it_is_cancelled_though_its_connection_fails_in_that_moment() -> None:
+    connections = LostWhenLetGo()
+    task = asyncio.create_task(Changes(connections).run(), name="changes")
+    await until(lambda: connections.tell)
+    task.cancel()
+    await until(task.done)
+    assert task.cancelled()
+    assert connections.opened == 1
