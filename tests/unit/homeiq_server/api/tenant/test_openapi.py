@@ -175,7 +175,9 @@ def test_waiting_and_versions_come_with_the_headers_that_tell_of_them() -> None:
 
 
 def test_devices_show_tokens_of_their_own_or_none() -> None:
-    security = {path: described.get("security", [None]) for _, path, described in _described() if path.startswith("/ingest/")}
+    security = {
+        path: described.get("security", [None]) for _, path, described in _described() if path.startswith("/ingest/")
+    }
     assert security.pop("/ingest/v1/activate") == []
     assert security.pop("/ingest/v1/provision") == []
     assert len(security) == 2
