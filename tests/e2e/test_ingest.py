@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 LONG_S = 60
-AWAY = ("HomeIQ does not take events", "Error fetching HomeIQ data")
+AWAY = ("HomeIQ does not take events", "Error fetching HomeIQ")
 EVENT = "homeiq_alert"
 SHOWN = {
     "sensor.greenhouse_1_temperature": ("21.5", "temperature", "°C", "measurement"),

@@ -9,7 +9,7 @@ from homeiq_demo.laws import laws
 from homeiq_demo.process import wait_for
 from tests.e2e.probe import PROBE, Probe, complaints
 
-AWAY = ("HomeIQ does not take events", "Error fetching HomeIQ data")
+AWAY = ("HomeIQ does not take events", "Error fetching HomeIQ")
 
 
 async def received(home: Home) -> int:
