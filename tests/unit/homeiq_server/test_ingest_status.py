@@ -82,7 +82,7 @@ def test_what_is_no_fault_of_the_server_is_no_reason(ingest: IngestStatus | None
 
 
 def test_metrics_and_status_show_the_same_numbers() -> None:
-    mqtt = MqttStatus(state="connected", broker=BROKER, received=11, held=3, forced_reconnects=2)
+    mqtt = MqttStatus(state="connected", broker=BROKER, received=11, held=3, forced_reconnects=2, retained=4)
     ingest = IngestStatus(
         mqtt=mqtt,
         accepted=7,
@@ -101,6 +101,10 @@ def test_metrics_and_status_show_the_same_numbers() -> None:
         ("homeiq_mqtt_received_total",): 11,
         ("homeiq_mqtt_held",): 3,
         ("homeiq_mqtt_forced_reconnects_total",): 2,
+        ("homeiq_mqtt_catching_up",): 0,
+        ("homeiq_mqtt_passed_over_total", "retained"): 4,
+        ("homeiq_mqtt_passed_over_total", "no device's"): 0,
+        ("homeiq_mqtt_passed_over_total", "lost"): 0,
         ("homeiq_ingest_senders",): 5,
         ("homeiq_ingest_per_minute",): 4,
         ("homeiq_ingest_faults_total",): 6,
