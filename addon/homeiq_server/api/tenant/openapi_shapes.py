@@ -51,7 +51,7 @@ def _of_any(kind: type) -> Json:
     """Return the schema of what msgspec has none for: any JSON value."""
     if kind is object:
         return {"description": "Any JSON value."}
-    raise NotImplementedError
+    raise TypeError(f"there is no schema for {kind.__name__}")
 
 
 def _structs_of(shapes: Sequence[Any]) -> list[inspect.StructType]:
